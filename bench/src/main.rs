@@ -1,0 +1,2 @@
+//! Plays the dashboards.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Plays the venue.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Plays the venue.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Who gets what: the whole state of one shard, without I/O.
+#![forbid(unsafe_code)]

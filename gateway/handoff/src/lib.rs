@@ -1,0 +1,1 @@
+//! Across threads: a broadcast ring whose writer never waits.

@@ -1,0 +1,2 @@
+//! Market-data fan-out gateway.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! What a venue says: bytes to market events, one file a dialect.
+#![forbid(unsafe_code)]
