@@ -1,2 +1,13 @@
-//! Market-data fan-out gateway.
+//! The gateway: venues in, dashboards out. This crate runs what the small crates decide.
 #![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod catalogue;
+pub mod clock;
+pub mod config;
+pub mod door;
+pub mod ingest;
+pub mod latency;
+pub mod metrics;
+pub mod shard;
+pub mod threads;

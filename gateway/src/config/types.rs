@@ -1,0 +1,175 @@
+//! The configuration as the threads use it: every value checked, nothing optional that has a default.
+//!
+//! The meaning, unit, range and default of each key stand in config/gateway.toml, which is the manual;
+//! reading and checking live in the neighbouring files.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything `gateway run` needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where dashboards arrive.
+    pub door: Door,
+    /// The threads that serve them.
+    pub shard: Shard,
+    /// What stands between ingest and the shards.
+    pub ring: Ring,
+    /// Where ticks come from.
+    pub ingest: Ingest,
+    /// Where operators ask.
+    pub admin: Admin,
+}
+
+/// Arrival: TCP, TLS, HTTP.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Address of dashboards and page.
+    pub listen: SocketAddr,
+    /// PEM file of the certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file of its private key.
+    pub key_file: PathBuf,
+    /// From accept to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the end of the handshake to a whole request head, and between requests.
+    pub header_timeout: Duration,
+    /// Size of a request head.
+    pub header_bytes_max: usize,
+    /// Connections that are between accept and upgrade at once; more are closed at accept.
+    pub arriving_max: usize,
+    /// Sessions of the whole gateway; more are answered 503.
+    pub sessions_max: usize,
+    /// Web origins that may connect; empty means the gateway's own page only. A program without an
+    /// `Origin` header is always welcome.
+    pub origins: Vec<String>,
+}
+
+/// One thread per shard, each serving its own sessions.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    /// How many.
+    pub count: usize,
+    /// Pin each to a core of its own.
+    pub pin: bool,
+    /// How long an idle shard looks at the ring before it sleeps.
+    pub spin: Duration,
+    /// Records taken from the ring before sessions are written.
+    pub cycle_records_max: usize,
+    /// Arrivals waiting for one shard; more are answered 503.
+    pub mailbox_max: usize,
+    /// Bytes waiting for one session; beyond it the session is closed as too slow (4001).
+    pub outbox_bytes_max: usize,
+    /// Size of one message from a dashboard.
+    pub message_bytes_max: usize,
+    /// Subscriptions of one session; more are refused one by one (`SYMBOL_LIMIT`).
+    pub subscriptions_max: usize,
+    /// Requests per second of one session, sustained; bursts of ten seconds' worth pass.
+    pub requests_per_second_max: u32,
+    /// Bad requests of one session before it is closed (4505).
+    pub bad_requests_max: u32,
+    /// Quiet time after which a heartbeat is due.
+    pub heartbeat: Duration,
+    /// Quiet time of a dashboard after which it is pinged.
+    pub ping: Duration,
+    /// Wait for the answer to a ping, and for the answer to a close.
+    pub pong_timeout: Duration,
+    /// From SIGTERM to the end of the process.
+    pub stop_timeout: Duration,
+}
+
+/// The ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    /// Its size; a power of two.
+    pub bytes: usize,
+}
+
+/// Where ticks come from.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    /// Pin the thread to a core of its own.
+    pub pin: bool,
+    /// A venue that says nothing for so long is taken for dead.
+    pub silence_timeout: Duration,
+    /// First wait before a reconnect; doubles, with jitter, up to `backoff_max`.
+    pub backoff_min: Duration,
+    /// Longest wait before a reconnect.
+    pub backoff_max: Duration,
+    /// From dialling to the first message.
+    pub connect_timeout: Duration,
+    /// Size of one message from a venue.
+    pub message_bytes_max: usize,
+    /// Levels kept per side of a book.
+    pub book_levels_max: usize,
+    /// Symbols of all feeds together; more are refused and counted.
+    pub symbols_max: usize,
+    /// The venues.
+    pub feeds: Vec<Feed>,
+}
+
+/// One connection to one venue.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Unique; it is in logs, metrics and `Instrument::venue`.
+    pub name: String,
+    /// What the venue speaks.
+    pub dialect: Dialect,
+    /// `ws://` or `wss://`.
+    pub url: String,
+    /// `http://` or `https://`, for venues whose snapshots come by REST.
+    pub rest_url: Option<String>,
+    /// PEM file of the authority that signed the venue's certificate; none means the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// Extra headers of the upgrade request.
+    pub headers: Vec<(String, String)>,
+    /// Which symbols.
+    pub symbols: FeedSymbols,
+    /// Book depth asked from the venue, for venues that let one choose.
+    pub book_depth: u16,
+}
+
+/// What a venue speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Kraken's public WebSocket API v2.
+    Kraken,
+    /// Binance spot combined streams and REST depth.
+    BinanceSpot,
+    /// Binance USD-M futures combined streams and REST depth.
+    BinanceUsdM,
+}
+
+/// Which symbols of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedSymbols {
+    /// Everything the venue lists, under the venue's own names.
+    All,
+    /// These, in this order.
+    List(Vec<FeedSymbol>),
+}
+
+/// One symbol of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedSymbol {
+    /// What the venue calls it.
+    pub venue_symbol: String,
+    /// What dashboards call it; unique in the gateway.
+    pub symbol: String,
+    /// The asset that is traded.
+    pub base: String,
+    /// The asset it is priced in.
+    pub quote: String,
+    /// Digits behind the point of a price; none means as in the venue's first message.
+    pub price_precision: Option<u8>,
+    /// Digits behind the point of a size; none means as in the venue's first message.
+    pub size_precision: Option<u8>,
+}
+
+/// Where operators ask.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Address of health, metrics and latency; keep it off the public network.
+    pub listen: SocketAddr,
+}

@@ -1,0 +1,65 @@
+//! The way from door to shard: one upgraded connection at a time through a bounded mailbox.
+//!
+//! The door offers, the shard takes; a full mailbox hands the arrival back, so that the door can say
+//! 503 instead of letting it wait unseen.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam::channel::{Receiver, Sender, TrySendError};
+use rustls::ServerConnection;
+
+/// A dashboard that has been let in: handshake, upgrade and checks are behind it.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Non-blocking, `TCP_NODELAY` set.
+    pub socket: TcpStream,
+    /// The bare TLS state; the 101 answer has been written and flushed through it.
+    pub tls: ServerConnection,
+    /// Plain bytes that came behind the upgrade request; the first frames, perhaps.
+    pub early: Vec<u8>,
+    /// Who it is.
+    pub peer: SocketAddr,
+}
+
+/// The door's end of a shard's mailbox.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    sender: Sender<Arrival>,
+    waker: Arc<mio::Waker>,
+    sessions: Arc<AtomicUsize>,
+}
+
+impl Mailbox {
+    /// The two ends of a mailbox for at most `capacity` arrivals. `sessions` is the shard's count of
+    /// the sessions it serves.
+    pub fn new(
+        capacity: usize,
+        waker: Arc<mio::Waker>,
+        sessions: Arc<AtomicUsize>,
+    ) -> (Self, Receiver<Arrival>) {
+        let (sender, receiver) = crossbeam::channel::bounded(capacity);
+        (Self { sender, waker, sessions }, receiver)
+    }
+
+    /// Hands an arrival over, or back when the mailbox is full or the shard has stopped.
+    pub fn offer(&self, arrival: Arrival) -> Result<(), Box<Arrival>> {
+        match self.sender.try_send(arrival) {
+            Ok(()) => {
+                // A failed wake-up delays the arrival until the shard's next cycle, no longer.
+                let _ = self.waker.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full(arrival) | TrySendError::Disconnected(arrival)) => {
+                Err(Box::new(arrival))
+            }
+        }
+    }
+
+    /// Sessions served plus arrivals waiting: the door's measure of where there is room.
+    pub fn load(&self) -> usize {
+        // A plain count: nothing is published through it.
+        self.sessions.load(Ordering::Relaxed) + self.sender.len()
+    }
+}

@@ -1,0 +1,1 @@
+//! Threads: spawned here, named, pinned on request, joined.
