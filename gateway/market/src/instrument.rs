@@ -98,6 +98,8 @@ pub struct Instrument {
     pub size_increment: Size,
     /// Smallest size of an order; zero where the venue does not say.
     pub size_min: Size,
+    /// Levels kept on each side of its book: what lies deeper is forgotten, as the venue itself does.
+    pub book_levels_max: u32,
     /// Whether it trades.
     pub trading: Trading,
 }

@@ -4,17 +4,38 @@
 //! argument), threads, and floating point.
 #![forbid(unsafe_code)]
 
+mod bar;
+mod book;
+mod book_change;
+mod channel;
+mod checksum;
 mod decimal;
 pub mod digits;
 mod instrument;
 mod quote;
+mod ratio;
+mod record;
+mod statistics;
 mod status;
+mod tick;
 mod time;
 mod trade;
+mod truth;
 
+pub use bar::{BAR_HISTORY, Bar, Bars, Interval};
+pub use book::{Book, BookSide};
+pub use book_change::{BookChange, Levels};
+pub use channel::Channel;
+pub use checksum::Checksum;
 pub use decimal::{Decimal, DecimalError, SCALE_MAX};
 pub use instrument::{Instrument, Price, Size, SymbolId, Trading};
 pub use quote::{Level, Quote};
+pub use record::RecordError;
+pub use statistics::{Roller, Statistics};
 pub use status::State;
+pub use tick::{Body, Stamps, Tick};
 pub use time::Nanos;
 pub use trade::{OrderKind, Side, TAPE_LENGTH, Tape, Trade};
+pub use truth::{OutOfStep, Symbol, Truth};
+
+use ratio::rounded_ratio;
