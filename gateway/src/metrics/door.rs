@@ -1,0 +1,95 @@
+//! What the door counts. Written by the door thread alone.
+
+use super::cell::{Counter, Gauge};
+use super::label::{Family, label_set};
+
+label_set! {
+    /// Why a TLS handshake came to nothing.
+    HandshakeFailure, "kind",
+    /// It took too long.
+    Timeout = "timeout",
+    /// The other side left.
+    Closed = "closed",
+    /// TLS refused it: no common version or cipher, or not TLS at all.
+    Tls = "tls",
+    /// The socket failed.
+    Io = "io",
+}
+
+label_set! {
+    /// The status of an answer.
+    HttpStatus, "status",
+    /// Switching to WebSocket.
+    SwitchingProtocols = "101",
+    /// Found.
+    Ok = "200",
+    /// The browser's copy is current.
+    NotModified = "304",
+    /// Malformed.
+    BadRequest = "400",
+    /// The origin may not.
+    Forbidden = "403",
+    /// No such page.
+    NotFound = "404",
+    /// Neither GET nor HEAD.
+    MethodNotAllowed = "405",
+    /// The head took too long.
+    RequestTimeout = "408",
+    /// A body, which nothing here takes, or too large a one.
+    PayloadTooLarge = "413",
+    /// The WebSocket version is not 13, or a plain request where an upgrade is served.
+    UpgradeRequired = "426",
+    /// The head was too large.
+    HeadersTooLarge = "431",
+    /// A fault of ours.
+    InternalError = "500",
+    /// No room.
+    Unavailable = "503",
+    /// Anything else.
+    Other = "other",
+}
+
+label_set! {
+    /// Why an upgrade was refused.
+    UpgradeRefusal, "reason",
+    /// Not GET.
+    Method = "method",
+    /// Not HTTP/1.1.
+    HttpVersion = "http_version",
+    /// `Connection` or `Upgrade` is missing or says something else.
+    Headers = "headers",
+    /// `Sec-WebSocket-Key` is missing or no 16 bytes.
+    Key = "key",
+    /// `Sec-WebSocket-Version` is not 13.
+    Version = "version",
+    /// The origin is not welcome.
+    Origin = "origin",
+    /// `sessions_max` is reached.
+    SessionLimit = "session_limit",
+    /// The shards' mailboxes are full.
+    MailboxFull = "mailbox_full",
+    /// The gateway stops.
+    Stopping = "stopping",
+}
+
+/// The door thread's numbers.
+#[derive(Debug, Default)]
+#[repr(align(128))] // No cache line is shared with another thread's cells.
+pub struct DoorMetrics {
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Failures of accept itself: no file descriptors, no memory.
+    pub accept_errors: Counter,
+    /// Connections closed at once because `arriving_max` was reached.
+    pub arriving_refused: Counter,
+    /// TLS handshakes that came to nothing, by kind.
+    pub handshake_failures: Family<HandshakeFailure>,
+    /// HTTP requests answered, by status.
+    pub http_requests: Family<HttpStatus>,
+    /// Upgrades refused, by reason.
+    pub upgrades_refused: Family<UpgradeRefusal>,
+    /// Connections between accept and upgrade now.
+    pub arriving: Gauge,
+    /// Sessions handed over to a shard.
+    pub handed_over: Counter,
+}

@@ -1,0 +1,104 @@
+//! What ingest counts. Written by the ingest thread alone.
+
+use market::State;
+
+use super::cell::{Counter, Gauge};
+use super::label::{Family, label_set};
+
+label_set! {
+    /// Why a venue's message could not be understood.
+    DecodeFailure, "kind",
+    /// Not JSON.
+    Malformed = "malformed",
+    /// JSON of a shape that the dialect does not have.
+    Unexpected = "unexpected",
+    /// A price, size or time that is no number, or too long.
+    BadNumber = "bad_number",
+    /// A symbol that was not asked for.
+    UnknownSymbol = "unknown_symbol",
+    /// A message above the limit.
+    TooLarge = "too_large",
+    /// The venue refused a request of ours.
+    Refused = "refused",
+}
+
+label_set! {
+    /// The kind of a published tick.
+    TickKind, "kind",
+    /// Best bid and ask.
+    Quote = "quote",
+    /// One execution.
+    Trade = "trade",
+    /// Changed levels of a book.
+    Book = "book",
+    /// A whole book.
+    BookSnapshot = "book_snapshot",
+    /// OHLCV.
+    Bar = "bar",
+    /// 24-hour statistics.
+    Statistics = "statistics",
+    /// A definition.
+    Instrument = "instrument",
+    /// A symbol's state, or a feed's.
+    State = "state",
+}
+
+label_set! {
+    /// Why a decoded tick was not published.
+    TickRefusal, "reason",
+    /// Its symbol has no definition yet.
+    NoInstrument = "no_instrument",
+    /// Its number does not fit the instrument's precision.
+    Precision = "precision",
+    /// Older than what is already known.
+    OutOfOrder = "out_of_order",
+    /// Its book waits for a snapshot.
+    AwaitingSnapshot = "awaiting_snapshot",
+    /// One symbol more than `symbols_max`.
+    SymbolLimit = "symbol_limit",
+    /// A record larger than the ring takes.
+    TooLarge = "too_large",
+    /// A side, price or size that makes no sense.
+    Invalid = "invalid",
+}
+
+/// One feed's numbers.
+#[derive(Debug, Default)]
+pub struct FeedMetrics {
+    /// The feed's name in the config; the value of the `feed` label.
+    pub name: String,
+    /// Messages read.
+    pub messages: Counter,
+    /// Bytes of these messages.
+    pub bytes: Counter,
+    /// Messages not understood, by kind.
+    pub decode_failures: Family<DecodeFailure>,
+    /// Sequence gaps of the venue.
+    pub gaps: Counter,
+    /// Books whose checksum was wrong.
+    pub checksum_failures: Counter,
+    /// Connections made after the first.
+    pub reconnects: Counter,
+    /// Books fetched anew.
+    pub resnapshots: Counter,
+    /// Times the venue was silent for too long.
+    pub silences: Counter,
+    /// 1 while connected and speaking, else 0.
+    pub live: Gauge,
+}
+
+/// The ingest thread's numbers.
+#[derive(Debug, Default)]
+#[repr(align(128))] // No cache line is shared with another thread's cells.
+pub struct IngestMetrics {
+    /// In the order of the config.
+    pub feeds: Vec<FeedMetrics>,
+    /// Symbols by their state now.
+    pub symbols: Family<State, Gauge>,
+    /// Ticks written into the ring, by kind.
+    pub ticks_published: Family<TickKind>,
+    /// Ticks not published, by reason.
+    pub ticks_refused: Family<TickRefusal>,
+    /// Bytes written into the ring.
+    pub ring_bytes: Counter,
+}

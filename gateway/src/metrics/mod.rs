@@ -1,0 +1,55 @@
+//! Counters and gauges of all threads, and their Prometheus text.
+//!
+//! Each thread has a struct of its own and is the only one that writes it; admin reads all of them
+//! with relaxed loads, so a scrape costs the other threads nothing but shared cache lines. The
+//! numbers of one scrape are not of one instant.
+
+mod cell;
+mod door;
+mod exposition;
+mod ingest;
+mod label;
+mod shard;
+mod text;
+
+pub use cell::{Counter, Gauge};
+pub use door::{DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
+pub use ingest::{DecodeFailure, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
+pub use label::{Family, Label};
+pub use shard::{Channel, CloseReason, RequestError, ShardMetrics};
+
+use crate::latency::Latency;
+
+/// Everything that is counted, shared by all threads.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The ingest thread's.
+    pub ingest: IngestMetrics,
+    /// The door thread's.
+    pub door: DoorMetrics,
+    /// One for each shard thread.
+    pub shards: Vec<ShardMetrics>,
+    /// The stations.
+    pub latency: Latency,
+}
+
+impl Metrics {
+    /// All at zero, for these feeds and so many shards.
+    pub fn new<'a>(feeds: impl IntoIterator<Item = &'a str>, shards: usize) -> Self {
+        let feeds = feeds
+            .into_iter()
+            .map(|name| FeedMetrics { name: name.to_owned(), ..FeedMetrics::default() })
+            .collect();
+        Self {
+            ingest: IngestMetrics { feeds, ..IngestMetrics::default() },
+            door: DoorMetrics::default(),
+            shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
+            latency: Latency::default(),
+        }
+    }
+
+    /// Everything in Prometheus' text format, version 0.0.4.
+    pub fn exposition(&self) -> String {
+        exposition::write(self)
+    }
+}
