@@ -1,0 +1,312 @@
+// The watch list: every symbol, of which only the visible rows exist in the page.
+//
+// Row elements are reused as the list scrolls, so a thousand symbols cost no more than a screenful.
+// A row is painted when its version moved on; cells flash up or down by comparing the text they
+// showed with the text they show now. The order by a moving column is refreshed once a second and
+// held while the pointer is over the rows, so that nothing jumps away from under a click.
+
+import { compare, sign, subtract } from "./decimal.js";
+import { element, QuantityCell, TextCell } from "./figure.js";
+
+const ROW_HEIGHT = 28;
+const OVERSCAN = 4;
+const ORDER_MS = 1_000;
+const HOLD_MS = 2_500;
+
+const COLUMNS = [
+  { key: "symbol", title: "Symbol", text: true },
+  { key: "bid_qty", title: "Bid size", kind: "qty" },
+  { key: "bid", title: "Bid", flash: true },
+  { key: "ask", title: "Ask", flash: true },
+  { key: "ask_qty", title: "Ask size", kind: "qty" },
+  { key: "spread", title: "Spread" },
+  { key: "last", title: "Last", flash: true, tone: "direction" },
+  { key: "change", title: "Change", tone: "sign" },
+  { key: "change_pct", title: "Chg %", tone: "sign" },
+  { key: "low", title: "Low" },
+  { key: "high", title: "High" },
+  { key: "volume", title: "Volume", kind: "qty" },
+];
+
+export class WatchList {
+  constructor(market, choose) {
+    this.market = market;
+    this.choose = choose;
+    this.grid = document.getElementById("grid");
+    this.body = document.getElementById("rows");
+    this.shown = document.getElementById("shown");
+    this.empty = document.getElementById("empty");
+    this.filter = document.getElementById("filter");
+    this.order = [];
+    this.slots = [];
+    this.sort = { key: "index", direction: 1 };
+    this.troubleOnly = false;
+    this.active = null;
+    this.orderedAt = -Infinity;
+    this.orderWanted = true;
+    this.listVersion = -1;
+    this.pointerAt = -Infinity;
+    this.scrolled = true;
+    this.headers = this.buildHead();
+    this.listen();
+  }
+
+  buildHead() {
+    const head = document.getElementById("head");
+    return COLUMNS.map((column, i) => {
+      const cell = element("div", `cell c-${column.key}`, head);
+      cell.setAttribute("role", "columnheader");
+      cell.setAttribute("aria-colindex", String(i + 1));
+      cell.setAttribute("aria-sort", "none");
+      const button = element("button", "", cell);
+      button.type = "button";
+      button.textContent = column.title;
+      button.title = `Sort by ${column.title.toLowerCase()}`;
+      button.addEventListener("click", () => this.sortBy(column));
+      return { column, cell };
+    });
+  }
+
+  listen() {
+    this.grid.setAttribute("aria-colcount", String(COLUMNS.length));
+    this.grid.addEventListener("scroll", () => (this.scrolled = true), { passive: true });
+    new ResizeObserver(() => (this.scrolled = true)).observe(this.grid);
+    this.filter.addEventListener("input", () => {
+      this.orderWanted = true;
+      this.grid.scrollTop = 0;
+    });
+    this.filter.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === "ArrowDown") {
+        event.preventDefault();
+        this.grid.focus();
+        if (this.order.length > 0) this.activate(0);
+        if (event.key === "Enter" && this.order.length > 0) this.choose(this.order[0].symbol);
+      }
+    });
+    this.body.addEventListener("pointermove", () => (this.pointerAt = performance.now()));
+    this.body.addEventListener("pointerleave", () => (this.pointerAt = -Infinity));
+    this.body.addEventListener("click", (event) => {
+      const symbol = event.target.closest("[data-symbol]")?.dataset.symbol;
+      if (!symbol) return;
+      this.active = symbol;
+      this.choose(symbol);
+    });
+    this.grid.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  key(event) {
+    if (event.target !== this.grid || event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = this.order.findIndex((row) => row.symbol === this.active);
+    const page = Math.max(1, Math.floor(this.grid.clientHeight / ROW_HEIGHT) - 2);
+    const last = this.order.length - 1;
+    const moves = {
+      ArrowDown: at + 1,
+      ArrowUp: Math.max(0, at - 1),
+      PageDown: at + page,
+      PageUp: Math.max(0, at - page),
+      Home: 0,
+      End: last,
+    };
+    if (event.key in moves && last >= 0) {
+      event.preventDefault();
+      this.activate(Math.min(moves[event.key], last));
+    } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
+      event.preventDefault();
+      this.choose(this.active);
+    }
+  }
+
+  activate(index) {
+    this.active = this.order[index].symbol;
+    const top = index * ROW_HEIGHT;
+    const view = this.grid.clientHeight - 2 * ROW_HEIGHT;
+    if (top < this.grid.scrollTop) this.grid.scrollTop = top;
+    else if (top > this.grid.scrollTop + view) this.grid.scrollTop = top - view;
+    this.scrolled = true;
+  }
+
+  sortBy(column) {
+    const first = column.text ? 1 : -1;
+    if (this.sort.key !== column.key) this.sort = { key: column.key, direction: first };
+    else if (this.sort.direction === first) this.sort.direction = -first;
+    else this.sort = { key: "index", direction: 1 };
+    for (const header of this.headers) {
+      const on = header.column.key === this.sort.key;
+      const word = this.sort.direction > 0 ? "ascending" : "descending";
+      header.cell.setAttribute("aria-sort", on ? word : "none");
+    }
+    this.orderWanted = true;
+  }
+
+  showTroubleOnly(on) {
+    this.troubleOnly = on;
+    this.orderWanted = true;
+  }
+
+  /** Filters and sorts, when something asks for it or a moving column has moved on. */
+  refreshOrder(now) {
+    const held = now - this.pointerAt < HOLD_MS;
+    const moving = this.sort.key !== "index" && this.sort.key !== "symbol";
+    const changed = this.market.listVersion !== this.listVersion || this.troubleOnly;
+    const due = (moving || changed) && !held && now - this.orderedAt > ORDER_MS;
+    if (!this.orderWanted && !due && !(changed && this.order.length === 0)) return;
+    this.orderWanted = false;
+    this.orderedAt = now;
+    this.listVersion = this.market.listVersion;
+    const words = this.filter.value.toUpperCase().split(/\s+/).filter(Boolean);
+    const rows = [];
+    for (const row of this.market.rows.values()) {
+      if (this.troubleOnly && !inTrouble(row)) continue;
+      if (words.every((word) => row.symbol.toUpperCase().includes(word))) rows.push(row);
+    }
+    const { key, direction } = this.sort;
+    if (key !== "index") {
+      const values = new Map(rows.map((row) => [row, sortValue(row, key)]));
+      rows.sort((a, b) => order(values.get(a), values.get(b), direction) || a.index - b.index);
+    }
+    this.order = rows;
+    this.scrolled = true;
+    this.body.style.height = `${rows.length * ROW_HEIGHT}px`;
+    this.grid.setAttribute("aria-rowcount", String(rows.length + 1));
+    const all = this.market.rows.size;
+    this.shown.textContent = rows.length === all ? `${all} symbols` : `${rows.length} of ${all}`;
+    this.empty.hidden = rows.length > 0;
+    this.empty.textContent = all === 0 ? "Waiting for the first symbols" : "No symbol matches";
+  }
+
+  paint(now) {
+    this.refreshOrder(now);
+    if (this.scrolled) {
+      this.scrolled = false;
+      this.placeSlots();
+    }
+    const selected = this.market.focus?.symbol;
+    for (const slot of this.slots) if (slot.row) slot.paint(selected, this.active);
+    const active = this.slots.find((slot) => slot.row?.symbol === this.active && this.active);
+    const id = active ? active.el.id : "";
+    if (this.grid.getAttribute("aria-activedescendant") !== id) {
+      this.grid.setAttribute("aria-activedescendant", id);
+    }
+  }
+
+  placeSlots() {
+    const wanted = Math.ceil(this.grid.clientHeight / ROW_HEIGHT) + 2 * OVERSCAN;
+    while (this.slots.length < wanted) this.slots.push(new Slot(this.body, this.slots.length));
+    const count = this.slots.length;
+    const top = Math.max(0, Math.floor(this.grid.scrollTop / ROW_HEIGHT) - OVERSCAN);
+    for (let index = top; index < top + count; index += 1) {
+      this.slots[index % count].bind(this.order[index] ?? null, index);
+    }
+  }
+}
+
+export function inTrouble(row) {
+  return row.state === "stale" || row.state === "recovering";
+}
+
+function sortValue(row, key) {
+  if (key === "symbol") return row.symbol;
+  if (key === "spread") return Number(row.ask) - Number(row.bid);
+  return Number(row[key]);
+}
+
+/** Rows without a value come last in either direction. */
+function order(a, b, direction) {
+  if (typeof a === "string") return (a < b ? -1 : a > b ? 1 : 0) * direction;
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+  return (a - b) * direction;
+}
+
+/** One row element, lent to whichever symbol is at its place. */
+class Slot {
+  constructor(body, number) {
+    this.el = element("div", "row", body);
+    this.el.id = `row-${number}`;
+    this.el.setAttribute("role", "row");
+    this.row = null;
+    this.index = -1;
+    this.version = -1;
+    this.selected = false;
+    this.active = false;
+    this.cells = COLUMNS.map((column, i) => {
+      const el = element("div", `cell c-${column.key}${column.text ? "" : " num"}`, this.el);
+      el.setAttribute("role", i === 0 ? "rowheader" : "gridcell");
+      el.setAttribute("aria-colindex", String(i + 1));
+      el.dataset.field = column.key;
+      const cell = column.kind === "qty" ? new QuantityCell(el) : new TextCell(el);
+      return { column, cell, base: el.className, tone: "", flash: "", turn: false };
+    });
+    this.badge = new TextCell(element("span", "badge", this.cells[0].cell.el));
+  }
+
+  bind(row, index) {
+    if (row !== this.row) {
+      this.row = row;
+      this.version = -1;
+      this.el.hidden = row === null;
+      if (row) this.el.dataset.symbol = row.symbol;
+      else delete this.el.dataset.symbol;
+    }
+    if (index !== this.index) {
+      this.index = index;
+      this.el.style.transform = `translateY(${index * ROW_HEIGHT}px)`;
+      this.el.setAttribute("aria-rowindex", String(index + 2));
+    }
+  }
+
+  paint(selectedSymbol, activeSymbol) {
+    const { row } = this;
+    const selected = row.symbol === selectedSymbol;
+    const active = row.symbol === activeSymbol;
+    if (selected !== this.selected || active !== this.active) {
+      this.selected = selected;
+      this.active = active;
+      this.el.setAttribute("aria-selected", String(selected));
+      this.el.classList.toggle("active", active);
+    }
+    if (row.version === this.version) return;
+    const fresh = this.version === -1;
+    this.version = row.version;
+    for (const part of this.cells) this.paintCell(part, row, fresh);
+    const status = row.status === "online" ? "" : row.status.replaceAll("_", " ");
+    this.badge.set(row.state === "ok" ? status : row.state);
+    if (this.el.dataset.state !== row.state) this.el.dataset.state = row.state;
+  }
+
+  paintCell(part, row, fresh) {
+    const { column, cell } = part;
+    const before = cell.shown;
+    const text = cellText(row, column.key);
+    if (!cell.set(text) && !fresh) return;
+    let { tone, flash } = part;
+    if (column.tone === "sign") tone = ["fall", "", "rise"][sign(row[column.key] ?? "0") + 1];
+    if (fresh) {
+      flash = "";
+      if (column.tone === "direction") tone = "";
+    } else if (column.flash && before && before !== "–" && text !== "–") {
+      const up = compare(text, before) > 0;
+      if (column.tone === "direction") tone = up ? "rise" : "fall";
+      // Two names for one animation: changing the name restarts it without a forced layout.
+      part.turn = !part.turn;
+      flash = `${up ? "up" : "down"}-${part.turn ? "a" : "b"}`;
+    }
+    if (tone === part.tone && flash === part.flash) return;
+    part.tone = tone;
+    part.flash = flash;
+    cell.el.className = `${part.base} ${tone} ${flash}`;
+  }
+}
+
+function cellText(row, key) {
+  if (key === "spread") {
+    return row.ask === undefined || row.bid === undefined ? "–" : subtract(row.ask, row.bid);
+  }
+  const value = row[key];
+  if (value === undefined || value === null) return "–";
+  return key === "change" || key === "change_pct" ? signed(value) : value;
+}
+
+/** A change with its sign in front, so that colour is never the only sign of direction. */
+export function signed(text) {
+  return sign(text) > 0 ? `+${text}` : text.replace("-", "−");
+}
