@@ -1,25 +1,46 @@
 //! What ingest counts. Written by the ingest thread alone.
 
 use market::State;
+use venue::{DecodeError, KINDS};
 
 use super::cell::{Counter, Gauge};
-use super::label::{Family, label_set};
+use super::label::{Family, Label, label_set};
 
-label_set! {
-    /// Why a venue's message could not be understood.
-    DecodeFailure, "kind",
-    /// Not JSON.
-    Malformed = "malformed",
-    /// JSON of a shape that the dialect does not have.
-    Unexpected = "unexpected",
-    /// A price, size or time that is no number, or too long.
-    BadNumber = "bad_number",
-    /// A symbol that was not asked for.
-    UnknownSymbol = "unknown_symbol",
-    /// A message above the limit.
-    TooLarge = "too_large",
-    /// The venue refused a request of ours.
-    Refused = "refused",
+/// Why a venue's message could not be understood; the words are the decoders' own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DecodeFailure(usize);
+
+impl From<&DecodeError> for DecodeFailure {
+    fn from(error: &DecodeError) -> Self {
+        let kind = error.kind();
+        Self(KINDS.iter().position(|word| *word == kind).expect("KINDS holds every kind"))
+    }
+}
+
+impl DecodeFailure {
+    const ALL: [Self; KINDS.len()] = {
+        let mut all = [Self(0); KINDS.len()];
+        let mut at = 0;
+        while at < KINDS.len() {
+            all[at] = Self(at);
+            at += 1;
+        }
+        all
+    };
+}
+
+impl Label for DecodeFailure {
+    const KEY: &'static str = "kind";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; KINDS.len()];
+
+    fn index(self) -> usize {
+        self.0
+    }
+
+    fn word(self) -> &'static str {
+        KINDS[self.0]
+    }
 }
 
 label_set! {

@@ -1,7 +1,9 @@
 //! What one shard counts. Written by that shard's thread alone.
 
+use wire::close::CloseCode;
+
 use super::cell::{Counter, Gauge};
-use super::label::{Family, label_set};
+use super::label::{Family, Label, label_set};
 
 label_set! {
     /// The channel of a frame.
@@ -24,39 +26,52 @@ label_set! {
     Notice = "notice",
 }
 
-label_set! {
-    /// Why a session ended.
-    CloseReason, "reason",
-    /// The dashboard said goodbye (1000, 1001).
-    Dashboard = "dashboard",
+/// Why a session ended: a close code of the one table, or no close frame at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// Closed with this code, by us or by the dashboard.
+    Code(CloseCode),
     /// The connection broke without a close frame.
-    ConnectionLost = "connection_lost",
-    /// The dashboard broke the WebSocket protocol (1002).
-    ProtocolError = "protocol_error",
-    /// Binary where text is spoken (1003).
-    UnsupportedData = "unsupported_data",
-    /// Text that is not UTF-8 (1007).
-    InvalidText = "invalid_text",
-    /// A message above the limit (1009).
-    TooLarge = "too_large",
-    /// A fault of ours (1011).
-    Internal = "internal",
-    /// The gateway stops (1012).
-    Restarting = "restarting",
-    /// No room (1013).
-    Overloaded = "overloaded",
-    /// Its outbox grew above the limit (4001).
-    TooSlow = "too_slow",
-    /// No answer to a ping in time (4002).
-    HeartbeatMissed = "heartbeat_missed",
-    /// Too many requests a second (4004).
-    TooManyRequests = "too_many_requests",
-    /// Its stream cannot be joined again (4005).
-    ResyncNeeded = "resync_needed",
-    /// Too many bad requests (4505).
-    BadRequests = "bad_requests",
+    ConnectionLost,
     /// The TLS layer failed.
-    Tls = "tls",
+    Tls,
+}
+
+const CODES: usize = CloseCode::ALL.len();
+
+impl CloseReason {
+    const ALL: [Self; CODES + 2] = {
+        let mut all = [Self::ConnectionLost; CODES + 2];
+        let mut at = 0;
+        while at < CODES {
+            all[at] = Self::Code(CloseCode::ALL[at]);
+            at += 1;
+        }
+        all[CODES + 1] = Self::Tls;
+        all
+    };
+}
+
+impl Label for CloseReason {
+    const KEY: &'static str = "reason";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; CODES + 2];
+
+    fn index(self) -> usize {
+        match self {
+            Self::Code(code) => code.index(),
+            Self::ConnectionLost => CODES,
+            Self::Tls => CODES + 1,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Code(code) => code.label(),
+            Self::ConnectionLost => "connection_lost",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 label_set! {
@@ -140,4 +155,16 @@ pub struct ShardMetrics {
     pub outbox_bytes: Gauge,
     /// Sessions now in the conflating state.
     pub sessions_slow: Gauge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_close_reason_has_a_cell_of_its_own() {
+        for (at, reason) in CloseReason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), at, "{reason:?}");
+        }
+    }
 }
