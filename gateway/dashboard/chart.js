@@ -76,14 +76,14 @@ export class Chart {
     }
     const range = priceRange(bars);
     const y = (price) => 6 + ((range.high - price) / (range.high - range.low)) * (plot.height * 0.78);
-    this.drawGrid(plot, range, y, places, width);
+    this.drawGrid(plot, range, y, places, width, y(Number(bars.at(-1).close)));
     this.drawBars(bars, plot, y);
     this.drawTimes(bars, plot, height);
     this.drawLast(bars.at(-1), plot, y, width);
     this.tell(bars, plot);
   }
 
-  drawGrid(plot, range, y, places, width) {
+  drawGrid(plot, range, y, places, width, taken) {
     const { context, colours } = this;
     context.textBaseline = "middle";
     context.textAlign = "right";
@@ -95,6 +95,8 @@ export class Chart {
       context.moveTo(0, at);
       context.lineTo(plot.width, at);
       context.stroke();
+      // The label of the last price stands there.
+      if (Math.abs(at - taken) < 15) continue;
       context.fillStyle = colours.quiet;
       context.fillText(price.toFixed(Math.min(places, 12)), width - 4, at);
     }
@@ -170,8 +172,9 @@ export class Chart {
     const figures = [["O", bar.open], ["H", bar.high], ["L", bar.low], ["C", bar.close], ["V", bar.volume]];
     this.legend.replaceChildren(time);
     for (const [name, value] of figures) {
-      element("b", "", this.legend).textContent = name;
-      this.legend.append(value ?? "–");
+      const part = element("span", name === "V" ? "spare" : "", this.legend);
+      element("b", "", part).textContent = name;
+      part.append(value ?? "–");
     }
     this.canvas.setAttribute(
       "aria-label",

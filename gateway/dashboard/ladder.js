@@ -25,6 +25,8 @@ export class Ladder {
     this.balanceBar = this.balance.firstElementChild;
     this.book = null;
     this.version = -1;
+    /** Longest price, quantity and total seen of this book, in characters. */
+    this.lengths = [];
     this.buildHead();
     this.rows = Array.from({ length: BOOK_DEPTH }, () => this.buildRow());
     this.message = element("p", "empty", this.el);
@@ -71,6 +73,7 @@ export class Ladder {
     if (!focus) return;
     const { book } = focus;
     if (book === this.book && book.version === this.version) return;
+    if (book !== this.book) this.lengths = [6, 8, 8];
     this.book = book;
     this.version = book.version;
     const bids = runningTotals(book.bids);
@@ -80,9 +83,28 @@ export class Ladder {
       paintSide(this.rows[i].bid, book.bids[i], bids[i], largest);
       paintSide(this.rows[i].ask, book.asks[i], asks[i], largest);
     }
+    this.fit(book, bids, asks);
     this.paintSpread(book);
     this.paintBalance(Number(bids.at(-1) ?? 0), Number(asks.at(-1) ?? 0));
     this.paintCheck(book, focus.refused.book);
+  }
+
+  /** Gives the columns the widths their longest texts need, so that no figure is cut. */
+  fit(book, bids, asks) {
+    const longest = [...this.lengths];
+    for (const level of book.bids.concat(book.asks)) {
+      longest[0] = Math.max(longest[0], level.price.length);
+      longest[1] = Math.max(longest[1], level.qty.length);
+    }
+    for (const total of [bids.at(-1), asks.at(-1)]) {
+      longest[2] = Math.max(longest[2], total?.length ?? 0);
+    }
+    if (longest.every((length, i) => length === this.lengths[i])) return;
+    this.lengths = longest;
+    // Two characters more for the space between columns; prices are bold, hence wider.
+    const [price, qty, total] = longest.map((n, i) => `minmax(0, ${n * (i ? 1 : 1.1) + 2}fr)`);
+    this.el.style.setProperty("--level", [total, qty, price, price, qty, total].join(" "));
+    this.el.style.setProperty("--level-narrow", [qty, price, price, qty].join(" "));
   }
 
   paintSpread(book) {

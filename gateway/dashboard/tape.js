@@ -58,23 +58,23 @@ export class Tape {
       for (let i = known - 1; i >= 0; i -= 1) {
         const row = this.rows.pop();
         this.rows.unshift(row);
-        fill(row, trades[i], true);
+        fill(row, trades[i]);
         this.list.prepend(row.el);
       }
-    } else if (known !== 0) this.rows.forEach((row, i) => fill(row, trades[i], false));
+    } else if (known !== 0) this.rows.forEach((row, i) => fill(row, trades[i]));
     const refused = focus.refused.trade;
     this.note.set(refused ? `refused: ${refused}` : `${count(focus.tradeCount)} live`);
   }
 }
 
-function fill(row, trade, fresh) {
+function fill(row, trade) {
   row.el.hidden = !trade;
   if (!trade) return;
   const sell = trade.side === "sell";
-  row.time.set(timeOfDay(rfc3339Millis(trade.timestamp), true));
+  row.time.set(timeOfDay(rfc3339Millis(trade.timestamp)));
   row.price.set(trade.price);
   row.qty.set(trade.qty);
-  row.el.className = `trade num ${sell ? "sell" : "buy"}${fresh ? " fresh" : ""}`;
+  row.el.className = `trade num ${sell ? "sell" : "buy"}`;
   row.el.dataset.tradeId = trade.trade_id;
-  row.price.el.title = `${sell ? "sell" : "buy"}, trade ${trade.trade_id}`;
+  row.el.title = `${sell ? "sell" : "buy"} ${trade.trade_id} at ${trade.timestamp}`;
 }

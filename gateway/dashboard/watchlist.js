@@ -5,6 +5,7 @@
 // showed with the text they show now. The order by a moving column is refreshed once a second and
 // held while the pointer is over the rows, so that nothing jumps away from under a click.
 
+import { fitColumns } from "./columns.js";
 import { compare, sign, subtract } from "./decimal.js";
 import { element, QuantityCell, TextCell } from "./figure.js";
 
@@ -12,6 +13,9 @@ const ROW_HEIGHT = 28;
 const OVERSCAN = 4;
 const ORDER_MS = 1_000;
 const HOLD_MS = 2_500;
+const FLASH_MS = 280;
+const CELL_PADDING = 14;
+const LIST_PADDING = 24;
 
 const COLUMNS = [
   { key: "symbol", title: "Symbol", text: true },
@@ -47,6 +51,11 @@ export class WatchList {
     this.listVersion = -1;
     this.pointerAt = -Infinity;
     this.scrolled = true;
+    this.fittedAt = -Infinity;
+    this.fitted = "";
+    this.digit = 0;
+    /** Longest text seen in each column; they only grow, so that columns do not breathe. */
+    this.lengths = new Map(COLUMNS.map((column) => [column.key, column.title.length + 1]));
     this.headers = this.buildHead();
     this.listen();
   }
@@ -70,7 +79,10 @@ export class WatchList {
   listen() {
     this.grid.setAttribute("aria-colcount", String(COLUMNS.length));
     this.grid.addEventListener("scroll", () => (this.scrolled = true), { passive: true });
-    new ResizeObserver(() => (this.scrolled = true)).observe(this.grid);
+    new ResizeObserver(() => {
+      this.scrolled = true;
+      this.fittedAt = -Infinity;
+    }).observe(this.grid);
     this.filter.addEventListener("input", () => {
       this.orderWanted = true;
       this.grid.scrollTop = 0;
@@ -174,14 +186,41 @@ export class WatchList {
     this.empty.textContent = all === 0 ? "Waiting for the first symbols" : "No symbol matches";
   }
 
+  /** Measures the longest texts and gives the columns their widths. */
+  fit(now) {
+    this.fittedAt = now;
+    for (const row of this.market.rows.values()) {
+      for (const { key } of COLUMNS) {
+        // A spread is never longer than the price it comes from, whose length bounds it.
+        const text = key === "spread" ? "" : cellText(row, key);
+        if (text.length > this.lengths.get(key)) this.lengths.set(key, text.length);
+      }
+    }
+    for (const slot of this.slots) {
+      const spread = slot.row ? cellText(slot.row, "spread").length : 0;
+      if (spread > this.lengths.get("spread")) this.lengths.set("spread", spread);
+    }
+    if (this.digit === 0) this.digit = digitWidth(this.grid);
+    const lengths = new Map(this.lengths);
+    // Letters are wider than digits, bold ones more, and a state badge stands beside the name.
+    lengths.set("symbol", lengths.get("symbol") * 1.25 + (this.grid.clientWidth > 640 ? 7 : 2));
+    const available = this.grid.clientWidth - LIST_PADDING;
+    const { template, left } = fitColumns(lengths, available, this.digit, CELL_PADDING);
+    if (template === this.fitted) return;
+    this.fitted = template;
+    this.grid.style.setProperty("--columns", template);
+    this.grid.dataset.left = left.join(" ");
+  }
+
   paint(now) {
     this.refreshOrder(now);
+    if (now - this.fittedAt > ORDER_MS) this.fit(now);
     if (this.scrolled) {
       this.scrolled = false;
       this.placeSlots();
     }
     const selected = this.market.focus?.symbol;
-    for (const slot of this.slots) if (slot.row) slot.paint(selected, this.active);
+    for (const slot of this.slots) if (slot.row) slot.paint(selected, this.active, now);
     const active = this.slots.find((slot) => slot.row?.symbol === this.active && this.active);
     const id = active ? active.el.id : "";
     if (this.grid.getAttribute("aria-activedescendant") !== id) {
@@ -233,10 +272,12 @@ class Slot {
       el.setAttribute("role", i === 0 ? "rowheader" : "gridcell");
       el.setAttribute("aria-colindex", String(i + 1));
       el.dataset.field = column.key;
-      const cell = column.kind === "qty" ? new QuantityCell(el) : new TextCell(el);
-      return { column, cell, base: el.className, tone: "", flash: "", turn: false };
+      const inner = column.text ? element("span", "name", el) : el;
+      const cell = column.kind === "qty" ? new QuantityCell(el) : new TextCell(inner);
+      return { column, cell, base: el.className, tone: "", flash: "" };
     });
-    this.badge = new TextCell(element("span", "badge", this.cells[0].cell.el));
+    this.flashUntil = 0;
+    this.badge = new TextCell(element("span", "badge", this.cells[0].cell.el.parentElement));
   }
 
   bind(row, index) {
@@ -254,7 +295,7 @@ class Slot {
     }
   }
 
-  paint(selectedSymbol, activeSymbol) {
+  paint(selectedSymbol, activeSymbol, now) {
     const { row } = this;
     const selected = row.symbol === selectedSymbol;
     const active = row.symbol === activeSymbol;
@@ -264,16 +305,20 @@ class Slot {
       this.el.setAttribute("aria-selected", String(selected));
       this.el.classList.toggle("active", active);
     }
-    if (row.version === this.version) return;
+    if (row.version === this.version) {
+      if (this.flashUntil !== 0 && now >= this.flashUntil) this.endFlash();
+      return;
+    }
     const fresh = this.version === -1;
     this.version = row.version;
-    for (const part of this.cells) this.paintCell(part, row, fresh);
+    if (fresh) this.flashUntil = 0;
+    for (const part of this.cells) this.paintCell(part, row, fresh, now);
     const status = row.status === "online" ? "" : row.status.replaceAll("_", " ");
     this.badge.set(row.state === "ok" ? status : row.state);
     if (this.el.dataset.state !== row.state) this.el.dataset.state = row.state;
   }
 
-  paintCell(part, row, fresh) {
+  paintCell(part, row, fresh, now) {
     const { column, cell } = part;
     const before = cell.shown;
     const text = cellText(row, column.key);
@@ -283,18 +328,35 @@ class Slot {
     if (fresh) {
       flash = "";
       if (column.tone === "direction") tone = "";
-    } else if (column.flash && before && before !== "–" && text !== "–") {
+    } else if (column.flash && before !== "–" && text !== "–") {
       const up = compare(text, before) > 0;
       if (column.tone === "direction") tone = up ? "rise" : "fall";
-      // Two names for one animation: changing the name restarts it without a forced layout.
-      part.turn = !part.turn;
-      flash = `${up ? "up" : "down"}-${part.turn ? "a" : "b"}`;
+      flash = up ? "up" : "down";
+      this.flashUntil = now + FLASH_MS;
     }
+    this.dress(part, tone, flash);
+  }
+
+  /** A flash is switched on and off, not animated: a fade would repaint every row each frame. */
+  endFlash() {
+    this.flashUntil = 0;
+    for (const part of this.cells) this.dress(part, part.tone, "");
+  }
+
+  dress(part, tone, flash) {
     if (tone === part.tone && flash === part.flash) return;
     part.tone = tone;
     part.flash = flash;
-    cell.el.className = `${part.base} ${tone} ${flash}`;
+    part.cell.el.className = `${part.base} ${tone} ${flash}`;
   }
+}
+
+/** The width of a digit in the list, in pixels. */
+function digitWidth(grid) {
+  const style = getComputedStyle(grid);
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+  return context.measureText("0000000000").width / 10;
 }
 
 function cellText(row, key) {
