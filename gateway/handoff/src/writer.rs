@@ -8,6 +8,7 @@ use crate::{
     position::Position,
     ring::{Header, Ring},
     sync::Arc,
+    words::WORD_SIZE,
 };
 
 /// The record cannot be held by this ring; nothing was written.
@@ -50,7 +51,7 @@ impl Writer {
             newest: 0,
             flushed: Position::default(),
             claimed: 0,
-            claim_stride: capacity / 64,
+            claim_stride: capacity / 64 / WORD_SIZE as u64 * WORD_SIZE as u64,
             record_size_max,
             unflushed_bytes_max: capacity / 8,
             scratch: vec![0; record_size_max].into(),

@@ -1,6 +1,7 @@
 //! Every interleaving, and every value a relaxed load may return, of small cases. See the crate's doc
 //! for the command.
 //!
+//! Each ordering of the crate was weakened once to see a case here fail.
 //! The rings are the smallest there are, four records of eight bytes, so that two or three records
 //! more go round them. Preemptions are bounded where a case would take minutes otherwise.
 #![cfg(loom)]
@@ -55,19 +56,28 @@ fn read_to_the_end(reader: &mut Reader, batch: &mut Batch, end: Position) {
     assert_eq!(reader.position(), end);
 }
 
-/// A reader at the beginning of a ring that holds `before` records, and a writer that adds `during`
-/// while the reader reads.
-fn write_against_read(before: u64, during: u64, reads: usize, preemption_bound: Option<usize>) {
-    explore(preemption_bound, move || {
+/// What a writer and a reader do at the same time, and what the ring holds before.
+struct Case {
+    read_before: u64,
+    unread_before: u64,
+    written: u64,
+    reads: usize,
+    preemption_bound: Option<usize>,
+}
+
+fn write_against_read(case: Case) {
+    explore(case.preemption_bound, move || {
         let (mut writer, subscribers) = channel(CAPACITY_BYTES).unwrap();
         let mut reader = subscribers.subscribe(|| {}).unwrap();
-        publish(&mut writer, before);
+        let mut batch = Batch::with_size_max(CAPACITY_BYTES);
+        publish(&mut writer, case.read_before);
+        read_to_the_end(&mut reader, &mut batch, writer.position());
+        publish(&mut writer, case.unread_before);
         let writing = thread::spawn(move || {
-            publish(&mut writer, during);
+            publish(&mut writer, case.written);
             writer.position()
         });
-        let mut batch = Batch::with_size_max(CAPACITY_BYTES);
-        for _ in 0..reads {
+        for _ in 0..case.reads {
             let _ = read_checked(&mut reader, &mut batch);
         }
         let end = writing.join().unwrap();
@@ -77,22 +87,37 @@ fn write_against_read(before: u64, during: u64, reads: usize, preemption_bound: 
 
 #[test]
 fn a_record_appearing_is_seen_whole_or_not_yet() {
-    write_against_read(0, 2, 2, None);
+    let (read_before, unread_before) = (0, 0);
+    let case = Case { read_before, unread_before, written: 2, reads: 2, preemption_bound: None };
+    write_against_read(case);
 }
 
 #[test]
 fn a_full_ring_being_overwritten_never_shows_a_torn_record() {
-    write_against_read(4, 1, 1, None);
+    let (read_before, unread_before) = (1, 4);
+    let case = Case { read_before, unread_before, written: 1, reads: 1, preemption_bound: None };
+    write_against_read(case);
 }
 
 #[test]
 fn a_reader_being_lapped_counts_its_loss_exactly() {
-    write_against_read(3, 3, 2, Some(2));
+    let (read_before, unread_before) = (0, 3);
+    let case = Case { read_before, unread_before, written: 3, reads: 2, preemption_bound: Some(3) };
+    write_against_read(case);
 }
 
 #[test]
 fn a_lapped_reader_meets_the_writer_at_the_newest_place() {
-    write_against_read(5, 2, 2, Some(3));
+    let (read_before, unread_before) = (0, 5);
+    let case = Case { read_before, unread_before, written: 2, reads: 2, preemption_bound: None };
+    write_against_read(case);
+}
+
+#[test]
+fn a_reader_that_knows_only_old_counters_never_goes_backwards() {
+    let (read_before, unread_before) = (1, 0);
+    let case = Case { read_before, unread_before, written: 5, reads: 1, preemption_bound: Some(4) };
+    write_against_read(case);
 }
 
 #[test]
@@ -112,13 +137,16 @@ fn records_appended_together_appear_together() {
     });
 }
 
-#[test]
-fn a_reader_that_subscribes_meanwhile_begins_between_two_records() {
-    explore(Some(3), || {
-        let (mut writer, subscribers) = channel(CAPACITY_BYTES).unwrap();
-        publish(&mut writer, 3);
+/// Joins a ring that holds `before` records while `written` more are appended, then flushed.
+fn subscribe_against_write(capacity_bytes: usize, before: u64, written: u64, bound: Option<usize>) {
+    explore(bound, move || {
+        let (mut writer, subscribers) = channel(capacity_bytes).unwrap();
+        publish(&mut writer, before);
         let writing = thread::spawn(move || {
-            publish(&mut writer, 2);
+            for index in before..before + written {
+                writer.append(&payload(index)).unwrap();
+            }
+            writer.flush();
             writer.position()
         });
         let mut reader = subscribers.subscribe(|| {}).unwrap();
@@ -127,6 +155,17 @@ fn a_reader_that_subscribes_meanwhile_begins_between_two_records() {
         let end = writing.join().unwrap();
         read_to_the_end(&mut reader, &mut batch, end);
     });
+}
+
+#[test]
+fn a_reader_that_joins_begins_between_two_records() {
+    // Large enough for two records to be held back.
+    subscribe_against_write(256, 2, 2, None);
+}
+
+#[test]
+fn a_reader_that_joins_while_the_newest_record_is_overwritten_begins_between_two_records() {
+    subscribe_against_write(CAPACITY_BYTES, 1, 5, Some(2));
 }
 
 /// A lost wake-up leaves this waiting for ever, which loom reports as a deadlock.
@@ -142,7 +181,7 @@ fn sleep_until_read(reader: &mut Reader, woken: &Notify, count: u64) {
 
 #[test]
 fn no_wake_up_is_lost() {
-    explore(None, || {
+    explore(Some(3), || {
         let (mut writer, subscribers) = channel(CAPACITY_BYTES).unwrap();
         let woken = Arc::new(Notify::new());
         let wake = Arc::clone(&woken);
