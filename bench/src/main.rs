@@ -1,2 +1,65 @@
-//! Plays the dashboards.
-fn main() {}
+//! The `bench` command: reads the command line, runs, prints, and ends with a code that says how it
+//! went (0 good, 1 violated, 2 wrong usage, 3 could not connect).
+
+#![forbid(unsafe_code)]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use bench::load::aim::AimError;
+use bench::verify::{VerifyError, VerifyOptions, verify};
+use clap::Parser as _;
+
+mod cli;
+
+use cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const USAGE: u8 = 2;
+const NOT_CONNECTED: u8 = 3;
+
+fn main() -> ExitCode {
+    let code = match Cli::parse().command {
+        Command::Verify(options) => run_verify(&options),
+    };
+    ExitCode::from(code)
+}
+
+fn run_verify(options: &VerifyOptions) -> u8 {
+    match verify(options) {
+        Ok(verdict) => {
+            let text = if options.json { json(&verdict) } else { verdict.to_string() };
+            print(&text);
+            verdict.exit_code()
+        }
+        Err(error) => {
+            complain(&error);
+            match &error {
+                VerifyError::Aim(aim) => code_of(aim),
+                VerifyError::Crew(_) | VerifyError::Truth(_) => USAGE,
+            }
+        }
+    }
+}
+
+fn code_of(error: &AimError) -> u8 {
+    match error {
+        AimError::Discover { .. } => NOT_CONNECTED,
+        AimError::Target(_) | AimError::Trust(_) => USAGE,
+    }
+}
+
+fn json(result: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(result).expect("a result always becomes JSON")
+}
+
+fn print(text: &str) {
+    // A reader that has gone away (`bench ... | head`) is no fault of the run.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn complain(error: &dyn std::error::Error) {
+    let _ = writeln!(std::io::stderr().lock(), "bench: {error}");
+}

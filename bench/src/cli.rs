@@ -1,0 +1,38 @@
+//! The command line: what can be said, taught by its own help.
+
+use bench::verify::VerifyOptions;
+use clap::{Parser, Subcommand};
+
+/// Plays the dashboards: many TLS WebSocket sessions against any Kraken-v2-compatible gateway
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Prove from outside that nothing is lost, doubled, reordered or wrong
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyOptions),
+}
+
+const VERIFY_HELP: &str = "\
+For every session, symbol and channel it checks that after the snapshot at sequence N come N+1,
+N+2, ..., each delivered once or announced as missing (notice \"gap\"); it rebuilds every book and
+checks every checksum; trades must come in the order of their ids; no session may fall silent.
+With --truth, trades and books are also held against what the simulator published.
+
+Exit code: 0 proven, 1 violated (each violation is listed), 2 wrong usage, 3 could not connect.
+
+Examples:
+  A gateway on this machine, its own certificate, ten sessions for ten seconds:
+    bench verify --insecure --sessions 10
+  The long proof, against the simulator's ground truth:
+    feed-sim generate --truth truth.jsonl ...
+    bench verify --ca cert.pem --sessions 1000 --seconds 300 --truth truth.jsonl
+  Two symbols in production, full depth, result for a script:
+    bench verify --url wss://md.example.com/v2 --symbols BTC/USD,ETH/USD --depth 1000 --json";

@@ -1,0 +1,58 @@
+//! What plays a dashboard: the load thread calls it, it never calls the load thread.
+//!
+//! One value serves all sessions of one load thread, so it needs no lock and can share buffers.
+
+use std::time::Duration;
+
+use super::frame::Requests;
+
+/// A session's number, counted over all load threads from zero.
+pub type SessionId = u32;
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ending {
+    /// It never got as far as a WebSocket.
+    #[error("could not connect: {0}")]
+    NotConnected(String),
+    /// The gateway said goodbye.
+    #[error("closed by the gateway with {code} {reason:?}")]
+    Closed {
+        /// The close code.
+        code: u16,
+        /// The reason as sent.
+        reason: String,
+    },
+    /// The connection went away, or one of its protocols was broken.
+    #[error("connection lost: {0}")]
+    Lost(String),
+}
+
+/// One turn of a load thread's loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// From the sockets being ready to all of them read: how late a message may have been seen.
+    pub busy: Duration,
+    /// Since the last turn's end, waiting included.
+    pub since_last: Duration,
+}
+
+/// The dashboards of one load thread.
+pub trait Dashboard: Send {
+    /// `session` is upgraded; what it asks first goes into `requests`. Says whether it is ready,
+    /// with nothing to wait for.
+    fn opened(&mut self, session: SessionId, requests: &mut Requests) -> bool;
+
+    /// A whole text message, read at `received_ns` (since 1970). Says whether `session` became
+    /// ready by it: all it asked for is granted or refused.
+    fn message(&mut self, session: SessionId, text: &[u8], received_ns: u64) -> bool;
+
+    /// `session` is over, not at our wish.
+    fn ended(&mut self, session: SessionId, ending: &Ending);
+
+    /// A turn of the loop is done; every message of it has been handed on.
+    fn turned(&mut self, turn: Turn);
+
+    /// All sessions are ready: what is measured from here on counts.
+    fn measuring(&mut self) {}
+}

@@ -1,0 +1,3 @@
+//! How a run is told: while it runs (`progress`).
+
+pub mod progress;

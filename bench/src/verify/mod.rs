@@ -1,0 +1,128 @@
+//! Proves from outside that a gateway delivers what it should: delivered + announced-missed =
+//! published, for every session and symbol, every book right after every update.
+//!
+//! `auditor` and `frames` judge while frames come (`sequence` their numbers, `book` their books);
+//! `trial` holds the whole against `truth` at the end; `verdict` is what comes out.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::load::aim::{Aim, AimError};
+use crate::load::clock::now_ns;
+use crate::load::crew::{Crew, CrewError};
+use crate::report::progress::Progress;
+
+pub mod auditor;
+pub mod book;
+mod frames;
+pub mod sequence;
+pub mod stream;
+pub mod tape;
+pub mod trial;
+pub mod truth;
+pub mod verdict;
+pub mod violation;
+
+use auditor::{Auditor, Seen};
+use trial::End;
+use truth::TruthError;
+use verdict::Verdict;
+use violation::Violations;
+
+/// Options of `bench verify`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct VerifyOptions {
+    /// What to connect and watch.
+    #[command(flatten)]
+    pub aim: Aim,
+    /// Ground truth of feed-sim (its --truth file), to hold trades and books against at the end
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+    /// Seconds before the end within which something published may still have been under way
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    pub grace: f64,
+    /// Seconds to wait for the truth file to reach the end of the run
+    #[arg(long, value_name = "S", default_value_t = 30.0)]
+    pub truth_max: f64,
+    /// Seconds without any message, heartbeats included, that make a session silent
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    pub silence_max: f64,
+    /// Violations that are described; the others are only counted
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub described_max: usize,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The run could not be made ready.
+    #[error(transparent)]
+    Aim(#[from] AimError),
+    /// The load side failed.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+    /// The truth cannot be used.
+    #[error(transparent)]
+    Truth(#[from] TruthError),
+}
+
+/// Watches, judges, and says what came of it.
+pub fn verify(options: &VerifyOptions) -> Result<Verdict, VerifyError> {
+    let (load, watch) = options.aim.prepare(true)?;
+    let auditors = (0..load.threads)
+        .map(|_| {
+            let silence_max = Duration::from_secs_f64(options.silence_max);
+            let keep_trades = options.truth.is_some();
+            Auditor::new(watch.clone(), silence_max, keep_trades, options.described_max)
+        })
+        .collect();
+    let begin = Instant::now();
+    let crew = Crew::start(&load, auditors)?;
+    let progress = Progress::new("verify", options.aim.seconds, load.sessions);
+    let ready_max = Duration::from_secs_f64(options.aim.ready_max);
+    crew.wait_ready(ready_max, |shared| progress.show(shared));
+    crew.measure(Duration::from_secs_f64(options.aim.seconds), |shared| progress.show(shared));
+    let end = End { at_ns: now_ns(), grace: Duration::from_secs_f64(options.grace) };
+    let mut auditors: Vec<Auditor> = crew.stop()?.into_iter().map(|(one, _)| one).collect();
+    progress.done();
+    let seconds = begin.elapsed().as_secs_f64();
+    for auditor in &mut auditors {
+        auditor.close();
+    }
+    let truth = match &options.truth {
+        None => None,
+        Some(path) => {
+            let due_ns = end.at_ns - end.grace.as_nanos() as u64;
+            truth::wait_until(path, due_ns, Duration::from_secs_f64(options.truth_max))?;
+            Some(trial::hold(&mut auditors, path, end)?)
+        }
+    };
+    let mut seen = Seen::default();
+    let mut violations = Violations::new(options.described_max);
+    let mut not_connected = (0, Vec::new());
+    for auditor in auditors {
+        seen.add(&auditor.seen);
+        violations.absorb(auditor.violations);
+        not_connected.0 += auditor.not_connected_count;
+        not_connected.1.extend(auditor.not_connected);
+    }
+    not_connected.1.dedup();
+    Ok(Verdict {
+        url: options.aim.url.clone(),
+        sessions: load.sessions,
+        symbols: watch.symbols.len(),
+        channels: watch.channels,
+        depth: watch.depth,
+        seconds,
+        seen,
+        truth,
+        not_connected: not_connected.0,
+        not_connected_because: not_connected.1,
+        violations_total: violations.counts().values().sum(),
+        violations_by_kind: violations.counts().clone(),
+        violations: violations.described().to_vec(),
+    })
+}

@@ -1,0 +1,82 @@
+//! One session's view of one symbol and channel, and the key it is found by.
+
+use super::book::Book;
+use super::sequence::Sequence;
+use crate::scan::message::Channel;
+
+/// Session, symbol, channel and bar minutes, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamKey(u64);
+
+impl StreamKey {
+    /// Symbols and sessions stay below a million, bar minutes below 65,536.
+    pub fn new(session: u32, symbol: u32, channel: Channel, interval: u64) -> Self {
+        debug_assert!(session < 1 << 24 && symbol < 1 << 20);
+        let (session, symbol) = (u64::from(session), u64::from(symbol));
+        Self(session << 40 | symbol << 20 | (channel as u64) << 16 | interval & 0xffff)
+    }
+
+    /// Whose.
+    pub fn session(self) -> u32 {
+        (self.0 >> 40) as u32
+    }
+
+    /// Position in the watch list.
+    pub fn symbol(self) -> u32 {
+        (self.0 >> 20) as u32 & 0xf_ffff
+    }
+
+    /// Which channel.
+    pub fn channel(self) -> Channel {
+        let code = self.0 >> 16 & 0xf;
+        [Channel::Ticker, Channel::Trade, Channel::Book, Channel::Ohlc]
+            .into_iter()
+            .find(|channel| *channel as u64 == code)
+            .unwrap_or(Channel::Instrument)
+    }
+
+    /// Minutes of a bar; 0 elsewhere.
+    pub fn interval(self) -> u64 {
+        self.0 & 0xffff
+    }
+}
+
+/// What has come of one subscription.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Its numbers.
+    pub sequence: Sequence,
+    /// Numbers announced as missing.
+    pub announced: u64,
+    /// The book, for book streams.
+    pub book: Book,
+    /// The venue's time of the newest update, ns since 1970.
+    pub ts_event: u64,
+    /// The trades, for trade streams.
+    pub trades: TradesSeen,
+}
+
+/// The trades of one stream, as far as counting them needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TradesSeen {
+    /// The newest id of the snapshot: updates begin behind it.
+    pub anchor: Option<u64>,
+    /// The first id of an update.
+    pub first: Option<u64>,
+    /// The newest id.
+    pub last: u64,
+    /// Trades of updates.
+    pub count: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_gives_back_what_it_was_made_of() {
+        let key = StreamKey::new(100_000, 999_999, Channel::Ohlc, 21_600);
+        assert_eq!((key.session(), key.symbol()), (100_000, 999_999));
+        assert_eq!((key.channel(), key.interval()), (Channel::Ohlc, 21_600));
+    }
+}
