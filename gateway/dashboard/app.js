@@ -15,6 +15,10 @@ import { WatchList } from "./watchlist.js";
 
 const CHECK_MS = 250;
 const FIGURES_MS = 1_000;
+const PAINT_MS = 12;
+const BUSY_PAINT_MS = 30;
+const FRAME_MISSED_MS = 25;
+const BUSY_MS = 1_000;
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const market = new Market();
@@ -27,7 +31,13 @@ const connection = new Connection(`${scheme}//${location.host}/v2`, {
 session.connection = connection;
 
 const watchList = new WatchList(market, (symbol) => look(symbol));
-const views = [watchList, new Detail(market), new Ladder(market), new Tape(market), new Chart(market)];
+const views = [
+  watchList,
+  new Detail(market),
+  new Ladder(market),
+  new Tape(market),
+  new Chart(market),
+];
 const header = new Header(market, session, connection, (on) => watchList.showTroubleOnly(on));
 
 function look(symbol) {
@@ -77,11 +87,20 @@ document.addEventListener("visibilitychange", () => {
 });
 
 let lastFrame = performance.now();
+let paintedAt = 0;
+let busyUntil = 0;
+
+/** Paints at most 60 times a second, and 30 while frames are missed: messages come first. */
 function frame(now) {
-  header.longestFrame = Math.max(header.longestFrame, now - lastFrame);
-  lastFrame = now;
-  for (const view of views) view.paint(now);
   requestAnimationFrame(frame);
+  const gap = now - lastFrame;
+  lastFrame = now;
+  header.longestFrame = Math.max(header.longestFrame, gap);
+  if (gap > FRAME_MISSED_MS) busyUntil = now + BUSY_MS;
+  const pause = now < busyUntil ? BUSY_PAINT_MS : PAINT_MS;
+  if (now - paintedAt < pause && !watchList.scrolled) return;
+  paintedAt = now;
+  for (const view of views) view.paint(now);
 }
 
 setInterval(() => {

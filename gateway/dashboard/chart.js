@@ -53,10 +53,9 @@ export class Chart {
     const height = canvas.clientHeight;
     if (width === 0 || height === 0) return;
     const scale = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
-      canvas.width = Math.round(width * scale);
-      canvas.height = Math.round(height * scale);
-    }
+    const pixels = { width: Math.round(width * scale), height: Math.round(height * scale) };
+    if (canvas.width !== pixels.width) canvas.width = pixels.width;
+    if (canvas.height !== pixels.height) canvas.height = pixels.height;
     this.colours ??= readColours(canvas);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
@@ -75,7 +74,8 @@ export class Chart {
       return;
     }
     const range = priceRange(bars);
-    const y = (price) => 6 + ((range.high - price) / (range.high - range.low)) * (plot.height * 0.78);
+    const tall = plot.height * (1 - VOLUME_SHARE - 0.02);
+    const y = (price) => 6 + ((range.high - price) / (range.high - range.low)) * tall;
     this.drawGrid(plot, range, y, places, width, y(Number(bars.at(-1).close)));
     this.drawBars(bars, plot, y);
     this.drawTimes(bars, plot, height);
@@ -130,7 +130,8 @@ export class Chart {
       const begin = rfc3339Millis(bar.interval_begin);
       if (new Date(begin).getMinutes() % 15 !== 0) return;
       const x = plot.width - (bars.length - 1 - i) * SLOT - 5;
-      if (x > 18 && x < plot.width - 14) context.fillText(timeOfDay(begin).slice(0, 5), x, height - 3);
+      if (x < 18 || x > plot.width - 14) return;
+      context.fillText(timeOfDay(begin).slice(0, 5), x, height - 3);
     });
   }
 
@@ -169,7 +170,9 @@ export class Chart {
     }
     const bar = bars[at];
     const time = timeOfDay(rfc3339Millis(bar.interval_begin)).slice(0, 5);
-    const figures = [["O", bar.open], ["H", bar.high], ["L", bar.low], ["C", bar.close], ["V", bar.volume]];
+    const figures = Object.entries({
+      O: bar.open, H: bar.high, L: bar.low, C: bar.close, V: bar.volume,
+    });
     this.legend.replaceChildren(time);
     for (const [name, value] of figures) {
       const part = element("span", name === "V" ? "spare" : "", this.legend);

@@ -6,6 +6,7 @@
 // Corrections for a foreign clock are applied only when a ping proves that the clocks differ.
 
 const RECALIBRATE_MS = 10_000;
+const RFC3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 let offset = -Infinity;
 let candidate = -Infinity;
@@ -54,7 +55,8 @@ export class RemoteClock {
 
 /** Milliseconds since 1970 of an RFC 3339 time, microseconds kept; NaN when it is none. */
 export function rfc3339Millis(text) {
-  const match = /^(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(\.\d+)?(Z|z|[+-]\d\d:\d\d)$/.exec(text ?? "");
+  const match = RFC3339.exec(text ?? "");
   if (!match) return NaN;
-  return Date.parse(match[1].replace(" ", "T") + match[3].toUpperCase()) + Number(match[2] ?? 0) * 1000;
+  const [, seconds, fraction, zone] = match;
+  return Date.parse(seconds + zone) + Number(fraction ?? 0) * 1000;
 }

@@ -4,7 +4,9 @@
 // seen, and when the list is too narrow whole columns are left out, the least needed first.
 
 /** Left out in this order. */
-const EXPENDABLE = ["low", "high", "ask_qty", "bid_qty", "volume", "change", "spread", "bid", "ask"];
+const EXPENDABLE = [
+  "low", "high", "ask_qty", "bid_qty", "volume", "change", "spread", "bid", "ask",
+];
 
 /**
  * `lengths` maps column key to characters; `digit` is the width of one and `padding` of a cell's

@@ -4,7 +4,7 @@
 
 import { compare, sign } from "./decimal.js";
 import { element, QuantityCell, TextCell } from "./figure.js";
-import { signed } from "./watchlist.js";
+import { signed } from "./watchrow.js";
 
 const STATS = [
   ["bid", "Bid"],
@@ -64,7 +64,8 @@ export class Detail {
     this.badge.dataset.state = row.state;
     this.el.dataset.state = row.state;
     const words = row.state === "ok" ? row.status.replaceAll("_", " ") : row.state;
-    this.badgeText.set(row.since && row.state !== "ok" ? `${words} since ${clockOf(row.since)}` : words);
+    const since = row.since && row.state !== "ok" ? ` since ${clockOf(row.since)}` : "";
+    this.badgeText.set(words + since);
   }
 }
 

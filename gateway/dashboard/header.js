@@ -5,7 +5,7 @@
 
 import { element, TextCell } from "./figure.js";
 import { count, duration } from "./format.js";
-import { inTrouble } from "./watchlist.js";
+import { inTrouble } from "./watchrow.js";
 
 const STATIONS = [
   ["venue", "Venue to gateway"],
@@ -73,6 +73,8 @@ export class Header {
     this.title.set(warning.title);
     this.words.set(warning.words);
     this.retry.hidden = !warning.retry;
+    const action = connection.phase === "closed" ? "Connect again" : "Retry now";
+    if (this.retry.textContent !== action) this.retry.textContent = action;
   }
 
   countTrouble() {
@@ -177,13 +179,14 @@ export class Header {
     }
     const ahead = session.remote.ahead();
     const book = market.focus?.book;
+    const checks = book && `${count(book.verifiedCount)} right, ${count(book.wrongCount)} wrong`;
     const facts = [
       ["Server", `${session.plainServer ? "plain v2" : "extended v2"} ${market.serverVersion}`],
       ["Messages", `${count(session.frames)}, ${count(bytes / 1024)} KiB/s now`],
       ["Gateway clock", ahead === 0 ? "agrees" : `${duration(ahead)} ahead, corrected`],
       ["Gaps", `${count(market.gapCount)}, ${count(market.missedCount)} updates missed`],
       ["Asked anew", count(session.resyncCount)],
-      ["Book checksums", book ? `${count(book.verifiedCount)} right, ${count(book.wrongCount)} wrong` : "–"],
+      ["Book checksums", checks ?? "–"],
       ["Connections", count(connection.openedCount)],
       ["Unreadable", count(session.unreadable)],
       ["Longest frame", duration(this.longestFrame)],

@@ -18,11 +18,13 @@ const RESYNC_CALM_MS = 60_000;
 const PENDING_MAX = 1_000;
 
 export class Session {
-  /** `connection` is given later, as each needs the other: see `opened` and `text`. */
+  /** `connection` is set by who makes both, as each needs the other. */
   constructor(market) {
     this.market = market;
     this.connection = null;
     this.plainServer = false;
+    /** A plain server is asked for quotes once its instruments have named the symbols. */
+    this.awaitingInstruments = false;
     this.requestCount = 0;
     this.pending = new Map();
     this.lastPing = 0;
@@ -52,8 +54,7 @@ export class Session {
     this.clearWindows();
     this.market.beginConnection();
     this.request("subscribe", { channel: "instrument", snapshot: true });
-    if (this.plainServer) this.subscribePlain();
-    else this.request("subscribe", this.params({ channel: "ticker", symbol: ["*"], event_trigger: "bbo" }));
+    this.subscribeQuotes();
     if (this.market.focus) this.subscribeFocus("subscribe", this.market.focus.symbol);
   }
 
@@ -111,7 +112,8 @@ export class Session {
     const request = { method, req_id: reqId };
     if (params) request.params = params;
     if (!this.connection?.send(request)) return;
-    this.pending.set(String(reqId), { method, params, sent: wallClock(), steady: performance.now() });
+    const asked = { method, params, sent: wallClock(), steady: performance.now() };
+    this.pending.set(String(reqId), asked);
     // Bounded because a server may leave requests unanswered; the oldest is the least awaited.
     if (this.pending.size > PENDING_MAX) this.pending.delete(this.pending.keys().next().value);
   }
@@ -120,8 +122,14 @@ export class Session {
     return this.plainServer ? params : { ...params, x: { seq: true } };
   }
 
-  subscribePlain() {
+  subscribeQuotes() {
+    if (!this.plainServer) {
+      const everything = { channel: "ticker", symbol: ["*"], event_trigger: "bbo" };
+      this.request("subscribe", this.params(everything));
+      return;
+    }
     const symbols = [...this.market.rows.keys()];
+    this.awaitingInstruments = symbols.length === 0;
     for (let i = 0; i < symbols.length; i += PLAIN_BATCH) {
       const symbol = symbols.slice(i, i + PLAIN_BATCH);
       this.request("subscribe", { channel: "ticker", symbol, event_trigger: "bbo" });
@@ -153,7 +161,7 @@ export class Session {
       const wait = now - calm.at > RESYNC_CALM_MS ? RESYNC_FIRST_MS : calm.wait * 2;
       this.calm.set(want.channel, { at: now, wait: Math.min(wait, RESYNC_MAX_MS) });
       this.resyncCount += 1;
-      this.lastError = `${want.channel} ${want.symbol} subscribed anew after a ${want.reason} fault`;
+      this.lastError = `${want.channel} ${want.symbol} asked anew: ${want.reason} fault`;
       this.subscribeOne("unsubscribe", want.channel, want.symbol);
       this.subscribeOne("subscribe", want.channel, want.symbol);
     }
@@ -170,14 +178,16 @@ export class Session {
     const words = message.error ?? "refused";
     const channel = asked?.params?.channel ?? message.result?.channel ?? "request";
     const symbol = message.symbol ?? asked?.params?.symbol?.[0] ?? "";
-    if (asked?.method === "subscribe" && asked.params.x && !this.plainServer && channel === "ticker") {
+    const extended = asked?.method === "subscribe" && asked.params.x !== undefined;
+    if (extended && channel === "ticker" && !this.plainServer) {
       this.becomePlain();
       return;
     }
+    // Refused for its extensions, and asked again without them since.
+    if (extended && this.plainServer) return;
     this.lastError = `${channel} ${symbol}: ${words}`;
     const { focus } = this.market;
-    const supersededExtension = this.plainServer && asked?.params?.x;
-    if (focus && focus.symbol === symbol && asked?.method === "subscribe" && !supersededExtension) {
+    if (focus?.symbol === symbol && asked?.method === "subscribe") {
       focus.refused[channel] = words;
       focus.book.version += 1;
     }
@@ -186,8 +196,7 @@ export class Session {
   /** Takes the server for a plain one: asks without extensions, once its symbols are known. */
   becomePlain() {
     this.plainServer = true;
-    if (this.market.rows.size > 0) this.subscribePlain();
-    else this.awaitingInstruments = true;
+    this.subscribeQuotes();
     if (this.market.focus) this.subscribeFocus("subscribe", this.market.focus.symbol);
   }
 
@@ -207,7 +216,7 @@ export class Session {
     if (message.type !== "update") {
       if (this.awaitingInstruments && message.channel === "instrument") {
         this.awaitingInstruments = false;
-        queueMicrotask(() => this.subscribePlain());
+        queueMicrotask(() => this.subscribeQuotes());
       }
       return;
     }
