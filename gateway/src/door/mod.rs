@@ -1,1 +1,211 @@
-//! The door thread.
+//! The door thread: accept, TLS, HTTP, upgrade; then the connection is a shard's.
+//!
+//! A storm of arrivals costs this thread its time and no tick anything. **Invariant:** every connection
+//! here has a deadline at each step, and at most `arriving_max` of them exist at once. Deliberately absent:
+//! WebSocket frames, which the shards read and write alone.
+
+mod answer;
+pub mod certificate;
+mod hand_over;
+mod origin;
+mod page;
+mod query;
+mod rest;
+mod tables;
+mod throttle;
+mod tls;
+mod upgrade;
+mod visit;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use self::page::Page;
+use self::rest::Rest;
+use self::throttle::Throttle;
+pub use self::tls::TlsError;
+use crate::catalogue::Catalogue;
+use crate::config;
+use crate::metrics::{DoorMetrics, Metrics};
+use crate::shard::Mailbox;
+
+/// Connections the kernel holds until they are accepted (it cuts this to its own somaxconn).
+const BACKLOG: i32 = 4096;
+/// First and longest wait after accept failed for want of something.
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// Why there is no door.
+#[derive(Debug, Error)]
+pub enum DoorError {
+    /// Certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address is taken, not ours, or not allowed.
+    #[error("door.listen {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread's runtime could not start.
+    #[error("door: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+/// What the door shares with the other threads.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// What it tells of instruments and feeds.
+    pub catalogue: Arc<Catalogue>,
+    /// The shards.
+    pub mailboxes: Vec<Mailbox>,
+    /// Where it counts; this thread alone writes `door`.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A door that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Door {
+    settings: config::Door,
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    tls: Arc<ServerConfig>,
+}
+
+/// What all visits share.
+struct Hall {
+    settings: config::Door,
+    tls: TlsAcceptor,
+    page: Page,
+    rest: Rest,
+    mailboxes: Vec<Mailbox>,
+    metrics: Arc<Metrics>,
+    /// Connections between accept and upgrade.
+    arriving: AtomicUsize,
+    /// Upgrades answered 101 and not handed over yet.
+    handing: AtomicUsize,
+    handshake_lines: Throttle,
+}
+
+impl Door {
+    /// Reads certificate and key and takes the port, so that what is wrong with them is said at start.
+    pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
+        let tls = tls::server_config(&settings.cert_file, &settings.key_file)?;
+        let at_address = |source| DoorError::Listen { address: settings.listen, source };
+        let listener = listen(settings.listen).map_err(at_address)?;
+        let address = listener.local_addr().map_err(at_address)?;
+        Ok(Self { settings: settings.clone(), listener, address, tls })
+    }
+
+    /// Where it listens; the port is a real one even where port 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves on the calling thread until `stop` completes; connections that have not become sessions by
+    /// then are cut.
+    pub fn run(
+        self,
+        surroundings: Surroundings,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), DoorError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(DoorError::Runtime)?;
+        let hall = Arc::new(Hall {
+            settings: self.settings,
+            tls: TlsAcceptor::from(self.tls),
+            page: Page::new(),
+            rest: Rest::new(surroundings.catalogue),
+            mailboxes: surroundings.mailboxes,
+            metrics: surroundings.metrics,
+            arriving: AtomicUsize::new(0),
+            handing: AtomicUsize::new(0),
+            handshake_lines: Throttle::new(),
+        });
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(self.listener).map_err(DoorError::Runtime)?;
+            let (mut accepting, mut stop) = (pin!(accept(&listener, &hall)), pin!(stop));
+            poll_fn(|cx| match stop.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => accepting.as_mut().poll(cx),
+            })
+            .await;
+            Ok(())
+        })
+    }
+}
+
+impl Hall {
+    fn metrics(&self) -> &DoorMetrics {
+        &self.metrics.door
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the run before it to time out.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts for ever. Each failure of accept is survived: of a connection that left already, or, after a
+/// wait, of a machine that has no file descriptor or memory to spare.
+async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
+    let mut backoff = BACKOFF_MIN;
+    let lines = Throttle::new();
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => {
+                backoff = BACKOFF_MIN;
+                hall.metrics().accepted.inc();
+                admit(socket, peer, hall);
+            }
+            Err(error) => {
+                hall.metrics().accept_errors.inc();
+                if let Some(left_out) = lines.pass() {
+                    tracing::warn!(%error, left_out, "accept failed");
+                }
+                if !is_of_one_connection(&error) {
+                    tokio::time::sleep(backoff).await;
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                }
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn admit(socket: TcpStream, peer: SocketAddr, hall: &Arc<Hall>) {
+    match visit::Slot::take(hall) {
+        Some(slot) => drop(tokio::spawn(visit::serve(socket, peer, slot))),
+        None => hall.metrics().arriving_refused.inc(),
+    }
+}

@@ -57,6 +57,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether an offer would be taken now, as far as one can know without making it.
+    pub fn has_room(&self) -> bool {
+        !self.sender.is_full()
+    }
+
     /// Sessions served plus arrivals waiting: the door's measure of where there is room.
     pub fn load(&self) -> usize {
         // A plain count: nothing is published through it.

@@ -1,0 +1,104 @@
+//! What each address answers.
+//!
+//! Nothing here waits: an answer is made at once from what the program carries and the catalogue holds.
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::http;
+
+use super::page::Page;
+use super::rest::Rest;
+use super::upgrade::Refusal;
+use crate::clock;
+use crate::metrics::HttpStatus;
+
+/// An answer with its whole body.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// Where a session is opened.
+pub(super) const SESSIONS: &str = "/v2";
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The answer to a plain request.
+pub(super) fn to(request: &request::Parts, page: &Page, rest: &Rest) -> Answer {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return sentence(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
+    }
+    let path = request.uri.path();
+    let query = request.uri.query().unwrap_or_default();
+    if let Some(answer) = page.answer(path, &request.headers) {
+        return hardened(answer);
+    }
+    if let Some(json) = rest.answer(path, query, clock::now()) {
+        let mut answer = whole(StatusCode::OK, JSON, json);
+        // Numbers for anyone to read, as on the venue itself; nothing here depends on who asks.
+        let anyone = HeaderValue::from_static("*");
+        answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anyone);
+        return answer;
+    }
+    sentence(StatusCode::NOT_FOUND, "there is nothing at this address")
+}
+
+/// A refused upgrade.
+pub(super) fn refused(refusal: Refusal) -> Answer {
+    let mut answer = sentence(refusal.status, refusal.words);
+    let headers = answer.headers_mut();
+    match refusal.status {
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// One sentence for a person.
+pub(super) fn sentence(status: StatusCode, words: &str) -> Answer {
+    let mut answer = whole(status, TEXT, Bytes::from(format!("{words}\n")));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    answer
+}
+
+fn whole(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    hardened(answer)
+}
+
+fn hardened(mut answer: Answer) -> Answer {
+    let headers: &mut HeaderMap = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+/// The label an answer is counted under.
+pub(super) fn label(status: StatusCode) -> HttpStatus {
+    match status {
+        StatusCode::SWITCHING_PROTOCOLS => HttpStatus::SwitchingProtocols,
+        StatusCode::OK => HttpStatus::Ok,
+        StatusCode::NOT_MODIFIED => HttpStatus::NotModified,
+        StatusCode::BAD_REQUEST => HttpStatus::BadRequest,
+        StatusCode::FORBIDDEN => HttpStatus::Forbidden,
+        StatusCode::NOT_FOUND => HttpStatus::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => HttpStatus::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => HttpStatus::PayloadTooLarge,
+        StatusCode::UPGRADE_REQUIRED => HttpStatus::UpgradeRequired,
+        StatusCode::SERVICE_UNAVAILABLE => HttpStatus::Unavailable,
+        _ => HttpStatus::Other,
+    }
+}

@@ -1,0 +1,198 @@
+//! One connection on its way: handshake, requests, and perhaps an upgrade.
+//!
+//! **Invariant:** a visit ends by itself. The handshake has a deadline, each request head has one, and the
+//! whole visit has one too, so that a dashboard that reads its answer byte by byte holds no slot for ever.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::Request;
+use hyper::body::{Body, Incoming};
+use hyper::http::StatusCode;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::Hall;
+use super::answer::{self, Answer};
+use super::hand_over::{self, Reservation};
+use super::upgrade;
+use crate::metrics::{HandshakeFailure, HttpStatus};
+
+/// How many times the header deadline a visit may last before it is asked to end.
+const HEADER_TIMEOUTS_MAX: u32 = 10;
+/// Header fields of one request.
+const HEADERS_MAX: usize = 64;
+/// hyper's smallest read buffer; a shorter head limit is kept by its own setting.
+const BUFFER_BYTES_MIN: usize = 8192;
+
+/// The right to be between accept and upgrade; given back when dropped.
+pub(super) struct Slot {
+    hall: Arc<Hall>,
+}
+
+impl Slot {
+    /// A slot, unless `arriving_max` of them are taken.
+    pub(super) fn take(hall: &Arc<Hall>) -> Option<Self> {
+        if hall.arriving.load(Ordering::Relaxed) >= hall.settings.arriving_max {
+            return None;
+        }
+        // Relaxed: the door's thread alone takes and gives back.
+        hall.arriving.fetch_add(1, Ordering::Relaxed);
+        hall.metrics().arriving.inc();
+        Some(Self { hall: Arc::clone(hall) })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.hall.arriving.fetch_sub(1, Ordering::Relaxed);
+        self.hall.metrics().arriving.dec();
+    }
+}
+
+/// An upgrade that was answered 101.
+struct Granted {
+    on_upgrade: OnUpgrade,
+    reservation: Reservation,
+}
+
+/// Serves one connection to its end, or until it is a shard's.
+pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
+    let hall = &slot.hall;
+    let Some(tls) = handshake(socket, peer, hall).await else { return };
+    let granted = Mutex::new(None);
+    let granted = Arc::new(granted);
+    converse(tls, hall, &granted).await;
+    let granted = granted.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Granted { on_upgrade, reservation }) = granted {
+        let deadline = hall.settings.header_timeout;
+        match timeout(deadline, hand_over::finish(on_upgrade, peer, reservation)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "upgrade not finished"),
+            Err(_) => tracing::debug!(%peer, "upgrade not finished in time"),
+        }
+    }
+}
+
+async fn handshake(
+    socket: TcpStream,
+    peer: SocketAddr,
+    hall: &Hall,
+) -> Option<TlsStream<TcpStream>> {
+    let failed = |kind: HandshakeFailure, words: &dyn std::fmt::Display| {
+        hall.metrics().handshake_failures.of(kind).inc();
+        if let Some(left_out) = hall.handshake_lines.pass() {
+            tracing::info!(%peer, reason = %words, left_out, "TLS handshake failed");
+        }
+        None
+    };
+    if let Err(error) = socket.set_nodelay(true) {
+        return failed(HandshakeFailure::Io, &error);
+    }
+    match timeout(hall.settings.handshake_timeout, hall.tls.accept(socket)).await {
+        Ok(Ok(tls)) => Some(tls),
+        Ok(Err(error)) => failed(kind_of(&error), &error),
+        Err(_) => failed(HandshakeFailure::Timeout, &"not done in time"),
+    }
+}
+
+fn kind_of(error: &io::Error) -> HandshakeFailure {
+    match error.kind() {
+        io::ErrorKind::InvalidData => HandshakeFailure::Tls,
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => HandshakeFailure::Closed,
+        _ => HandshakeFailure::Io,
+    }
+}
+
+async fn converse(
+    tls: TlsStream<TcpStream>,
+    hall: &Arc<Hall>,
+    granted: &Arc<Mutex<Option<Granted>>>,
+) {
+    let settings = &hall.settings;
+    let service = service_fn(|request| {
+        let answer = answer_to(request, hall, granted);
+        hall.metrics().http_requests.of(answer::label(answer.status())).inc();
+        async { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_header_size(settings.header_bytes_max)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(settings.header_bytes_max.max(BUFFER_BYTES_MIN))
+        .serve_connection(TokioIo::new(tls), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let life = settings.header_timeout * HEADER_TIMEOUTS_MAX;
+    let end = match timeout(life, connection.as_mut()).await {
+        Ok(end) => end,
+        Err(_) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(settings.header_timeout, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = end {
+        count_error(&error, hall);
+    }
+}
+
+/// Requests hyper has answered or dropped by itself.
+fn count_error(error: &hyper::Error, hall: &Hall) {
+    let label = if error.is_timeout() {
+        HttpStatus::RequestTimeout
+    } else if error.is_parse_too_large() {
+        HttpStatus::HeadersTooLarge
+    } else if error.is_parse() {
+        HttpStatus::BadRequest
+    } else {
+        return;
+    };
+    hall.metrics().http_requests.of(label).inc();
+}
+
+fn answer_to(
+    mut request: Request<Incoming>,
+    hall: &Arc<Hall>,
+    granted: &Arc<Mutex<Option<Granted>>>,
+) -> Answer {
+    let path = request.uri().path();
+    let wants_session =
+        path == answer::SESSIONS || path == "/" && upgrade::is_asked(request.headers());
+    if !wants_session {
+        if !request.body().is_end_stream() {
+            let words = "no request here has a body";
+            return answer::sentence(StatusCode::PAYLOAD_TOO_LARGE, words);
+        }
+        let (head, _) = request.into_parts();
+        return answer::to(&head, &hall.page, &hall.rest);
+    }
+    let on_upgrade = hyper::upgrade::on(&mut request);
+    let (head, _) = request.into_parts();
+    let switched = upgrade::check(&head, &hall.settings.origins)
+        .and_then(|()| Reservation::take(hall))
+        .and_then(|reservation| Ok((reservation, upgrade::switch(head)?)));
+    match switched {
+        Ok((reservation, answer)) => {
+            *granted.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Granted { on_upgrade, reservation });
+            answer
+        }
+        Err(refusal) => {
+            hall.metrics().upgrades_refused.of(refusal.reason).inc();
+            answer::refused(refusal)
+        }
+    }
+}

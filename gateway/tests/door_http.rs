@@ -1,0 +1,219 @@
+//! Page, REST, limits and deadlines, over real sockets.
+
+mod door_support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use door_support::{PATIENCE, Rig};
+use gateway::catalogue::{FeedStatus, Listing};
+use gateway::config;
+use gateway::door::{Door, DoorError};
+use gateway::metrics::{HandshakeFailure, HttpStatus};
+use market::{Instrument, Price, Size, Trading};
+
+const SHORT: Duration = Duration::from_millis(150);
+
+fn listing() -> Listing {
+    let instrument = Instrument {
+        symbol: "BTC/USD".into(),
+        venue: "kraken".into(),
+        venue_symbol: "BTC/USD".into(),
+        base: "BTC".into(),
+        quote: "USD".into(),
+        price_precision: 1,
+        size_precision: 8,
+        price_increment: Price(1),
+        size_increment: Size(1),
+        size_min: Size(5_000),
+        book_levels_max: 1000,
+        trading: Trading::Online,
+    };
+    let feed = FeedStatus { name: "kraken".into(), live: true, detail: String::new() };
+    Listing { instruments: vec![instrument], feeds: vec![feed] }
+}
+
+/// Milliseconds until the door closes a connection on which nothing more is said.
+fn closed_after(mut socket: impl Read) -> Duration {
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let ended = socket.read_to_end(&mut rest);
+    let timed_out = ended.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(!timed_out, "still open after {PATIENCE:?}");
+    start.elapsed()
+}
+
+fn plain(rig: &Rig) -> TcpStream {
+    let socket = TcpStream::connect(rig.address).expect("connected");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    socket
+}
+
+#[test]
+fn the_rest_answers_follow_the_catalogue() {
+    let rig = Rig::new();
+    let empty = rig.get("/0/public/AssetPairs").json();
+    assert_eq!(empty["result"], serde_json::json!({}));
+    rig.catalogue.publish(listing());
+    let reply = rig.get("/0/public/AssetPairs");
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+    let pair = &reply.json()["result"]["BTCUSD"];
+    assert_eq!((pair["pair_decimals"].as_u64(), pair["lot_decimals"].as_u64()), (Some(1), Some(8)));
+    assert_eq!(pair["ordermin"], "0.00005000");
+    let one = rig.get("/0/public/AssetPairs?pair=BTC%2FUSD").json();
+    assert_eq!(one["result"]["BTC/USD"]["wsname"], "BTC/USD");
+    assert_eq!(rig.get("/0/public/Assets").json()["result"]["USD"]["decimals"], 1);
+    assert_eq!(rig.get("/0/public/SystemStatus").json()["result"]["status"], "online");
+    assert!(rig.get("/0/public/Time").json()["result"]["unixtime"].as_u64() > Some(1_700_000_000));
+    assert_eq!(rig.get("/0/public/Ticker").status, 404);
+}
+
+#[test]
+fn files_are_served_with_their_type_and_policy() {
+    let rig = Rig::new();
+    let reply = rig.get("/decimal.js");
+    assert_eq!(
+        (reply.status, reply.header("content-type")),
+        (200, Some("text/javascript; charset=utf-8"))
+    );
+    assert!(
+        reply.header("content-security-policy").is_some_and(|p| p.contains("default-src 'self'"))
+    );
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(reply.header("cache-control"), Some("no-cache"));
+    assert!(!reply.body.is_empty());
+    let tag = reply.header("etag").expect("a tag");
+    let again = format!("GET /decimal.js HTTP/1.1\r\nHost: x\r\nIf-None-Match: {tag}\r\n\r\n");
+    let again = rig.ask(&again);
+    assert_eq!((again.status, again.header("etag")), (304, Some(tag)));
+    let head = rig.ask("HEAD /decimal.js HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(head.header("content-length"), reply.header("content-length"));
+    let other = rig.ask("DELETE /decimal.js HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((other.status, other.header("allow")), (405, Some("GET, HEAD")));
+    let body = rig.ask("GET /decimal.js HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!(body.status, 413);
+    assert_eq!(rig.get("/package.json").status, 404);
+    assert_eq!(rig.get("/../Cargo.toml").status, 404);
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let rig = Rig::new();
+    let mut dashboard = rig.connect();
+    for _ in 0..5 {
+        dashboard.say(b"GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(dashboard.reply(false).status, 200);
+    }
+    assert_eq!(rig.metrics.door.accepted.value(), 1);
+    assert_eq!(rig.metrics.door.http_requests.of(HttpStatus::Ok).value(), 5);
+}
+
+#[test]
+fn a_silent_connection_is_closed_at_the_handshake_deadline() {
+    let rig = Rig::with(|door| door.handshake_timeout = SHORT);
+    let silent = plain(&rig);
+    assert!(closed_after(&silent) >= SHORT - Duration::from_millis(20));
+    let mut dribbling = plain(&rig);
+    dribbling.write_all(b"\x16\x03\x01").expect("sent");
+    closed_after(&dribbling);
+    let timeouts = rig.metrics.door.handshake_failures.of(HandshakeFailure::Timeout);
+    assert_eq!(timeouts.value(), 2);
+}
+
+#[test]
+fn what_is_not_tls_is_counted_as_such() {
+    let rig = Rig::new();
+    let mut socket = plain(&rig);
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+    closed_after(&socket);
+    drop(plain(&rig));
+    let failures = |m: &gateway::metrics::Metrics, kind| m.door.handshake_failures.of(kind).value();
+    rig.wait("both counted", |m| {
+        failures(m, HandshakeFailure::Tls) == 1 && failures(m, HandshakeFailure::Closed) == 1
+    });
+}
+
+#[test]
+fn a_slow_request_head_and_an_idle_connection_are_closed_at_the_header_deadline() {
+    let rig = Rig::with(|door| door.header_timeout = SHORT);
+    let mut silent = rig.connect();
+    silent.0.conn.complete_io(&mut silent.0.sock).expect("TLS");
+    assert!(silent.is_closed());
+    let mut slow = rig.connect();
+    slow.say(b"GET / HTTP/1.1\r\nHo");
+    assert!(slow.is_closed());
+    let mut idle = rig.connect();
+    idle.say(b"GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(idle.reply(false).status, 200);
+    assert!(idle.is_closed());
+    let timeouts =
+        |m: &gateway::metrics::Metrics| m.door.http_requests.of(HttpStatus::RequestTimeout).value();
+    rig.wait("all counted", |m| timeouts(m) >= 1 && m.door.arriving.value() == 0);
+}
+
+#[test]
+fn a_request_head_too_large_is_refused() {
+    let rig = Rig::with(|door| door.header_bytes_max = 1000);
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(2000));
+    assert_eq!(rig.ask(&long).status, 431);
+    let many: String = (0..70).map(|i| format!("a{i}: 1\r\n")).collect();
+    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n");
+    assert_eq!(rig.ask(&many).status, 431);
+    assert_eq!(rig.ask("nonsense\r\n\r\n").status, 400);
+    let counted = |m: &gateway::metrics::Metrics, label| m.door.http_requests.of(label).value();
+    rig.wait("counted", |m| {
+        counted(m, HttpStatus::HeadersTooLarge) == 2 && counted(m, HttpStatus::BadRequest) == 1
+    });
+}
+
+#[test]
+fn more_arrivals_than_allowed_are_closed_at_once() {
+    let rig = Rig::with(|door| door.arriving_max = 2);
+    let waiting = [plain(&rig), plain(&rig)];
+    rig.wait("two arrive", |m| m.door.arriving.value() == 2);
+    assert!(closed_after(plain(&rig)) < PATIENCE);
+    assert_eq!(rig.metrics.door.arriving_refused.value(), 1);
+    drop(waiting);
+    rig.wait("the slots are free", |m| m.door.arriving.value() == 0);
+    assert_eq!(rig.get("/0/public/Time").status, 200);
+}
+
+#[test]
+fn a_session_is_resumed_and_the_cheapest_cipher_is_chosen() {
+    let rig = Rig::new();
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let mut dashboard = rig.connect();
+        dashboard.say(b"GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(dashboard.reply(false).status, 200);
+        let tls = &dashboard.0.conn;
+        let suite = tls.negotiated_cipher_suite().map(|s| s.suite());
+        assert_eq!(suite, Some(rustls::CipherSuite::TLS13_AES_128_GCM_SHA256));
+        kinds.push(tls.handshake_kind());
+    }
+    use rustls::HandshakeKind::{Full, Resumed};
+    assert_eq!(kinds, [Some(Full), Some(Resumed)]);
+}
+
+#[test]
+fn a_busy_port_is_said_at_start() {
+    let rig = Rig::new();
+    let dir = tempfile::tempdir().expect("a folder");
+    let (cert_file, key_file) =
+        gateway::door::certificate::ensure_self_signed(dir.path()).expect("made");
+    let settings = config::Door {
+        listen: rig.address,
+        cert_file,
+        key_file,
+        handshake_timeout: SHORT,
+        header_timeout: SHORT,
+        header_bytes_max: 8192,
+        arriving_max: 1,
+        sessions_max: 1,
+        origins: Vec::new(),
+    };
+    let error = Door::bind(&settings).expect_err("busy");
+    assert!(matches!(error, DoorError::Listen { .. }));
+    assert!(error.to_string().starts_with(&format!("door.listen {}: ", rig.address)), "{error}");
+}

@@ -1,0 +1,215 @@
+//! A door on a port of its own, fake shards behind it, and a plain TLS dashboard in front.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Receiver;
+use gateway::catalogue::Catalogue;
+use gateway::config;
+use gateway::door::{Door, Surroundings, certificate};
+use gateway::metrics::Metrics;
+use gateway::shard::{Arrival, Mailbox};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// Long enough that only a hang exceeds it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The 24 headers of a good upgrade, less the request line.
+pub const UPGRADE: &str = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A running door and what surrounds it.
+pub struct Rig {
+    pub address: SocketAddr,
+    pub catalogue: Arc<Catalogue>,
+    pub metrics: Arc<Metrics>,
+    pub arrivals: Receiver<Arrival>,
+    /// What the fake shard claims to serve.
+    pub sessions: Arc<AtomicUsize>,
+    pub tls: Arc<ClientConfig>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _poll: mio::Poll,
+    _dir: tempfile::TempDir,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut config::Door)) -> Self {
+        Self::with_mailbox(16, change)
+    }
+
+    pub fn with_mailbox(capacity: usize, change: impl FnOnce(&mut config::Door)) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (cert_file, key_file) = certificate::ensure_self_signed(dir.path()).expect("made");
+        let tls = client_config(&cert_file);
+        let mut settings = config::Door {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            cert_file,
+            key_file,
+            handshake_timeout: PATIENCE,
+            header_timeout: PATIENCE,
+            header_bytes_max: 8192,
+            arriving_max: 100,
+            sessions_max: 100,
+            origins: Vec::new(),
+        };
+        change(&mut settings);
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+        let sessions = Arc::new(AtomicUsize::new(0));
+        let (mailbox, arrivals) = Mailbox::new(capacity, Arc::new(waker), Arc::clone(&sessions));
+        let metrics = Arc::new(Metrics::new([], 1));
+        let catalogue = Arc::new(Catalogue::default());
+        let surroundings = Surroundings {
+            catalogue: Arc::clone(&catalogue),
+            mailboxes: vec![mailbox],
+            metrics: Arc::clone(&metrics),
+        };
+        let door = Door::bind(&settings).expect("bound");
+        let address = door.address();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let until = async {
+                let _ = stopped.await;
+            };
+            door.run(surroundings, until).expect("served");
+        });
+        Self {
+            address,
+            catalogue,
+            metrics,
+            arrivals,
+            sessions,
+            tls,
+            stop: Some(stop),
+            thread: Some(thread),
+            _poll: poll,
+            _dir: dir,
+        }
+    }
+
+    pub fn connect(&self) -> Dashboard {
+        let socket = TcpStream::connect(self.address).expect("connected");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        let tls = ClientConnection::new(Arc::clone(&self.tls), name).expect("a client");
+        Dashboard(StreamOwned::new(tls, socket))
+    }
+
+    /// One request on a connection of its own.
+    pub fn ask(&self, request: &str) -> Reply {
+        let mut dashboard = self.connect();
+        dashboard.say(request.as_bytes());
+        dashboard.reply(request.starts_with("HEAD"))
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+    }
+
+    pub fn arrival(&self) -> Arrival {
+        self.arrivals.recv_timeout(PATIENCE).expect("an arrival")
+    }
+
+    /// Waits until the condition holds.
+    pub fn wait(&self, what: &str, mut condition: impl FnMut(&Metrics) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(&self.metrics) {
+            assert!(Instant::now() < deadline, "{what}: {:?}", self.metrics.door);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let joined = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(joined, Some(Ok(()))), "the door panicked");
+    }
+}
+
+pub fn client_config(cert_file: &std::path::Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(cert_file).expect("PEM")).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+/// A connection as a dashboard has it.
+pub struct Dashboard(pub StreamOwned<ClientConnection, TcpStream>);
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+impl Dashboard {
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).and_then(|()| self.0.flush()).expect("sent");
+    }
+
+    pub fn reply(&mut self, is_head: bool) -> Reply {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).expect("an answer");
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).expect("text");
+        let status = head[9..12].parse().expect("a status");
+        let mut reply = Reply { status, head, body: Vec::new() };
+        let length = reply.header("content-length").map_or(0, |l| l.parse().expect("a length"));
+        if !is_head && status != 304 {
+            reply.body.resize(length, 0);
+            self.0.read_exact(&mut reply.body).expect("a body");
+        }
+        reply
+    }
+
+    /// True when the other side closes within the patience.
+    pub fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        match self.0.read_to_end(&mut rest) {
+            Ok(_) => true,
+            Err(error) => !matches!(
+                error.kind(),
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+            ),
+        }
+    }
+}
