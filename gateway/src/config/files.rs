@@ -1,0 +1,144 @@
+//! What the config says about this machine: files that must be there, memory, file descriptors.
+//!
+//! Run once, before any thread starts. A file that cannot be used is refused; a machine that is small
+//! for the limits is warned about, because limits are rarely reached all at once.
+
+use std::fs;
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::document::Lines;
+use super::refusal::Refusal;
+use super::types::{Config, FeedSymbols};
+
+/// Descriptors beside the sessions': listeners, wakers, feeds, logs.
+const OTHER_DESCRIPTORS: usize = 64;
+/// Bytes of a price level with its share of the book's bookkeeping; an upper bound.
+const LEVEL_BYTES: u64 = 48;
+
+/// What the limits add up to, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// Taken at start.
+    pub fixed_bytes: u64,
+    /// With every book of every symbol full, in ingest and in each shard.
+    pub books_bytes_max: u64,
+    /// With every session's outbox full.
+    pub outboxes_bytes_max: u64,
+}
+
+impl MemoryEstimate {
+    /// All of it.
+    pub fn bytes_max(&self) -> u64 {
+        self.fixed_bytes
+            .saturating_add(self.books_bytes_max)
+            .saturating_add(self.outboxes_bytes_max)
+    }
+}
+
+impl Config {
+    /// What the limits add up to; an upper bound that is never reached in practice.
+    pub fn memory(&self) -> MemoryEstimate {
+        let listed = |symbols: &FeedSymbols| match symbols {
+            FeedSymbols::All => self.ingest.symbols_max,
+            FeedSymbols::List(list) => list.len(),
+        };
+        let symbols: usize = self.ingest.feeds.iter().map(|feed| listed(&feed.symbols)).sum();
+        let symbols = symbols.min(self.ingest.symbols_max) as u64;
+        let replicas = self.shard.count as u64 + 1;
+        let levels = 2 * self.ingest.book_levels_max as u64;
+        let message = self.ingest.message_bytes_max as u64 * self.ingest.feeds.len() as u64;
+        MemoryEstimate {
+            fixed_bytes: (self.ring.bytes as u64).saturating_add(message),
+            books_bytes_max: symbols * replicas * levels * LEVEL_BYTES,
+            outboxes_bytes_max: (self.door.sessions_max as u64)
+                .saturating_mul(self.shard.outbox_bytes_max as u64),
+        }
+    }
+}
+
+/// Everything in this machine that makes the config unusable.
+pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    let mut note = |key: &str, at: usize, path: &Path, outcome: Result<(), String>| {
+        if let Err(reason) = outcome {
+            let value = Some(format!("{:?}", path.display().to_string()));
+            refusals.push(Refusal { line: lines.of(key, at), key: key.to_owned(), value, reason });
+        }
+    };
+    note("door.cert_file", 0, &config.door.cert_file, certificates(&config.door.cert_file));
+    note("door.key_file", 0, &config.door.key_file, private_key(&config.door.key_file));
+    let ca_files = config.ingest.feeds.iter().filter_map(|feed| feed.ca_file.as_ref());
+    for (at, file) in ca_files.enumerate() {
+        note("ingest.feeds.ca_file", at, file, certificates(file));
+    }
+    if let Some(memory) = memory_bytes().filter(|&bytes| config.ring.bytes as u64 > bytes / 2) {
+        refusals.push(Refusal {
+            line: lines.of("ring.bytes", 0),
+            key: "ring.bytes".to_owned(),
+            value: Some(config.ring.bytes.to_string()),
+            reason: format!("is more than half of this machine's memory, {memory} bytes"),
+        });
+    }
+    refusals
+}
+
+/// What works but will surprise.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let needed = config.door.sessions_max + config.door.arriving_max + OTHER_DESCRIPTORS;
+    if let Some(allowed) = descriptors_max().filter(|&allowed| allowed < needed) {
+        warnings.push(format!(
+            "door.sessions_max and door.arriving_max need {needed} file descriptors, the process may \
+             have {allowed}: raise the limit (ulimit -n, LimitNOFILE)"
+        ));
+    }
+    let estimate = config.memory();
+    if let Some(memory) = memory_bytes().filter(|&bytes| estimate.bytes_max() > bytes) {
+        warnings.push(format!(
+            "with every limit reached at once the gateway would need {} MiB, the machine has {} MiB",
+            estimate.bytes_max() >> 20,
+            memory >> 20
+        ));
+    }
+    let pinned = if config.shard.pin { config.shard.count } else { 0 };
+    let pinned = pinned + usize::from(config.ingest.pin);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if pinned > cores {
+        warnings.push(format!("{pinned} threads are pinned, the machine has {cores} cores"));
+    }
+    warnings
+}
+
+fn certificates(path: &Path) -> Result<(), String> {
+    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        certificate.map_err(|error| format!("is not PEM: {error}"))?;
+        count += 1;
+    }
+    if count == 0 { Err("holds no certificate in PEM".to_owned()) } else { Ok(()) }
+}
+
+fn private_key(path: &Path) -> Result<(), String> {
+    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem);
+    key.map(drop).map_err(|_| "holds no private key in PEM".to_owned())
+}
+
+/// None where the system does not say.
+fn memory_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// None where the system does not say, or does not limit.
+fn descriptors_max() -> Option<usize> {
+    let text = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,227 @@
+//! The sections of the config file, key by key, with range and default of each.
+//!
+//! Here is the one place where a default or a bound stands in the code; config/gateway.toml repeats
+//! them for people, and a test holds the two together.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::document::{Document, Item, Remains, Section};
+use super::feeds;
+use super::types::{Admin, Config, Door, Ingest, Ring, Shard};
+
+const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+/// The ring counts its readers up to this.
+const SHARDS_MAX: u64 = handoff::READERS_MAX as u64;
+
+/// A config as read, with what is not for the threads.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// For the threads.
+    pub config: Config,
+    /// Which log lines are shown, in the words of `RUST_LOG`.
+    pub log_level: String,
+    /// What works but will surprise; for people.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a document. Relative paths are taken from `folder`. Nothing outside the text is looked at.
+pub(super) fn read(text: &str, folder: &Path) -> (Option<Loaded>, Remains) {
+    let document = Document::new(text);
+    let loaded = document.root().and_then(|root| read_root(&document, root, folder));
+    let remains = document.finish();
+    (loaded.filter(|_| remains.refusals.is_empty()), remains)
+}
+
+fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) -> Option<Loaded> {
+    let door = read_door(root.section("door"), folder);
+    let shard = read_shard(root.section("shard"));
+    let ring = read_ring(document, root.section("ring"));
+    let ingest = read_ingest(document, root.section("ingest"), folder);
+    let admin = read_admin(root.section("admin"));
+    let log_level = read_log(root.section("log"));
+    root.finish();
+    let (door, admin) = (door?, admin?);
+    if door.listen == admin.listen && door.listen.port() != 0 {
+        document.refuse(
+            document.line_of("admin.listen").or(document.line_of("door.listen")),
+            "admin.listen",
+            Some(admin.listen.to_string()),
+            "is door.listen too; the two need a port each",
+        );
+    }
+    let config = Config { door, shard, ring, ingest, admin };
+    Some(Loaded { config, log_level, warnings: Vec::new() })
+}
+
+fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
+    let listen = required_address(&mut section);
+    let cert_file = required_path(&mut section, "cert_file", folder);
+    let key_file = required_path(&mut section, "key_file", folder);
+    let handshake_timeout = millis(&mut section, "handshake_timeout_ms", 100, MINUTE_MS, 5000);
+    let header_timeout = millis(&mut section, "header_timeout_ms", 100, MINUTE_MS, 10_000);
+    // hyper does not read heads into less than 8 KiB.
+    let header_bytes_max = size(&mut section, "header_bytes_max", 8192, MIB, 16_384);
+    let arriving_max = size(&mut section, "arriving_max", 1, 100_000, 1024);
+    let sessions_max = size(&mut section, "sessions_max", 1, 1_000_000, 10_000);
+    let origins = read_origins(&mut section);
+    section.finish();
+    Some(Door {
+        listen: listen?,
+        cert_file: cert_file?,
+        key_file: key_file?,
+        handshake_timeout,
+        header_timeout,
+        header_bytes_max,
+        arriving_max,
+        sessions_max,
+        origins,
+    })
+}
+
+fn read_origins(section: &mut Section<'_, '_>) -> Vec<String> {
+    let mut origins = Vec::new();
+    for item in section.list("origins") {
+        let Item::Text(origin) = item.value else {
+            section.refuse(item.line, "origins", None, "holds texts only");
+            continue;
+        };
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let whole = host
+            .is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '?', '#', '@', ' ']));
+        if whole {
+            origins.push(origin);
+        } else {
+            let reason = "must be a web origin: http:// or https://, a host, perhaps a port, \
+                          and nothing behind it";
+            section.refuse(item.line, "origins", Some(&origin), reason);
+        }
+    }
+    origins
+}
+
+fn read_shard(mut section: Section<'_, '_>) -> Shard {
+    let s = &mut section;
+    let shard = Shard {
+        count: size(s, "count", 1, SHARDS_MAX, 1),
+        pin: s.flag("pin", false),
+        spin: Duration::from_micros(s.number("spin_us", 0..=1_000_000, 50)),
+        cycle_records_max: size(s, "cycle_records_max", 1, 1_000_000, 1024),
+        mailbox_max: size(s, "mailbox_max", 1, 65_536, 256),
+        outbox_bytes_max: size(s, "outbox_bytes_max", 65_536, GIB, MIB),
+        message_bytes_max: size(s, "message_bytes_max", 1024, 16 * MIB, 65_536),
+        subscriptions_max: size(s, "subscriptions_max", 1, 1_000_000, 10_000),
+        requests_per_second_max: count(s, "requests_per_second_max", 1, 100_000, 50),
+        bad_requests_max: count(s, "bad_requests_max", 1, 1_000_000, 20),
+        heartbeat: millis(s, "heartbeat_ms", 100, MINUTE_MS, 1000),
+        ping: millis(s, "ping_ms", 1000, HOUR_MS, 20_000),
+        pong_timeout: millis(s, "pong_timeout_ms", 100, 10 * MINUTE_MS, 10_000),
+        stop_timeout: millis(s, "stop_timeout_ms", 100, 10 * MINUTE_MS, 5000),
+    };
+    section.finish();
+    shard
+}
+
+fn read_ring(document: &Document<'_>, mut section: Section<'_, '_>) -> Ring {
+    let bytes = size(&mut section, "bytes", 65_536, GIB, 64 * MIB);
+    if !bytes.is_power_of_two() {
+        let reason = format!(
+            "must be a power of two; {} is the next below, {} the next above",
+            1_usize << bytes.ilog2(),
+            bytes.next_power_of_two()
+        );
+        document.refuse(section.line_of("bytes"), "ring.bytes", Some(bytes.to_string()), reason);
+    }
+    section.finish();
+    Ring { bytes }
+}
+
+fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &Path) -> Ingest {
+    let s = &mut section;
+    let pin = s.flag("pin", false);
+    let silence_timeout = millis(s, "silence_timeout_ms", 500, 10 * MINUTE_MS, 2500);
+    let backoff_min = millis(s, "backoff_min_ms", 10, MINUTE_MS, 250);
+    let backoff_max = millis(s, "backoff_max_ms", 10, 10 * MINUTE_MS, 10_000);
+    if backoff_max < backoff_min {
+        let reason = format!("must not be below backoff_min_ms, {}", backoff_min.as_millis());
+        let line = s.line_of("backoff_max_ms").or(s.line_of("backoff_min_ms"));
+        let value = backoff_max.as_millis().to_string();
+        document.refuse(line, "ingest.backoff_max_ms", Some(value), reason);
+    }
+    let connect_timeout = millis(s, "connect_timeout_ms", 100, MINUTE_MS, 5000);
+    let message_bytes_max = size(s, "message_bytes_max", 65_536, 256 * MIB, 16 * MIB);
+    let book_levels_max = size(s, "book_levels_max", 10, 100_000, 5000);
+    let symbols_max = size(s, "symbols_max", 1, 1_000_000, 4096);
+    let tables = s.tables("feeds");
+    if tables.is_empty() {
+        s.refuse(None, "feeds", None, "at least one feed is needed, under [[ingest.feeds]]");
+    }
+    let feeds = feeds::read(document, tables, folder, symbols_max);
+    section.finish();
+    Ingest {
+        pin,
+        silence_timeout,
+        backoff_min,
+        backoff_max,
+        connect_timeout,
+        message_bytes_max,
+        book_levels_max,
+        symbols_max,
+        feeds,
+    }
+}
+
+fn read_admin(mut section: Section<'_, '_>) -> Option<Admin> {
+    let listen = section.text_or("listen", "127.0.0.1:9100");
+    let address = address(&section, &listen.value, listen.line);
+    section.finish();
+    Some(Admin { listen: address? })
+}
+
+fn read_log(mut section: Section<'_, '_>) -> String {
+    let level = section.text_or("level", "info");
+    if tracing_subscriber::EnvFilter::try_new(&level.value).is_err() {
+        let reason = "must be error, warn, info, debug or trace, or module=level pairs";
+        section.refuse(level.line, "level", Some(&level.value), reason);
+    }
+    section.finish();
+    level.value
+}
+
+fn required_address(section: &mut Section<'_, '_>) -> Option<SocketAddr> {
+    let text = section.required_text("listen")?;
+    address(section, &text.value, text.line)
+}
+
+fn address(section: &Section<'_, '_>, text: &str, line: Option<usize>) -> Option<SocketAddr> {
+    let address = text.parse().ok();
+    if address.is_none() {
+        let reason = "must be an IP address and a port, such as 127.0.0.1:8443 or [::]:8443";
+        section.refuse(line, "listen", Some(text), reason);
+    }
+    address
+}
+
+fn required_path(
+    section: &mut Section<'_, '_>,
+    name: &'static str,
+    folder: &Path,
+) -> Option<PathBuf> {
+    section.required_text(name).map(|text| folder.join(text.value))
+}
+
+fn millis(s: &mut Section<'_, '_>, name: &'static str, min: u64, max: u64, or: u64) -> Duration {
+    Duration::from_millis(s.number(name, min..=max, or))
+}
+
+fn size(s: &mut Section<'_, '_>, name: &'static str, min: u64, max: u64, or: u64) -> usize {
+    s.number(name, min..=max, or) as usize
+}
+
+fn count(s: &mut Section<'_, '_>, name: &'static str, min: u32, max: u32, or: u32) -> u32 {
+    s.number(name, u64::from(min)..=u64::from(max), u64::from(or)) as u32
+}
