@@ -42,6 +42,18 @@ pub fn write_control(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Bytes of the whole frame that begins here, header included. Only for frames written above.
+pub fn length(frame: &[u8]) -> usize {
+    match frame[1] {
+        127 => {
+            let stated = frame[2..10].iter().fold(0_u64, |sum, b| sum << 8 | u64::from(*b));
+            10 + stated as usize
+        }
+        126 => 4 + usize::from(u16::from_be_bytes([frame[2], frame[3]])),
+        short => 2 + usize::from(short),
+    }
+}
+
 fn header(kind: Kind, length: usize) -> ([u8; 10], usize) {
     let mut header = [0; 10];
     header[0] = 0x80 | kind as u8;
@@ -78,12 +90,7 @@ mod tests {
             assert_eq!(&out[..6], b"before");
             assert_eq!(out.len(), 6 + used + length);
             assert_eq!(out[6], 0x81);
-            let stated = match out[7] {
-                127 => u64::from_be_bytes(out[8..16].try_into().expect("eight bytes")) as usize,
-                126 => usize::from(u16::from_be_bytes([out[8], out[9]])),
-                short => usize::from(short),
-            };
-            assert_eq!(stated, length);
+            assert_eq!(super::length(&out[6..]), used + length);
             assert_eq!(&out[6 + used..], payload);
         }
     }

@@ -17,6 +17,11 @@ impl Depth {
         Self::ALL.into_iter().find(|depth| u64::from(depth.0) == levels)
     }
 
+    /// Its place in [`Self::ALL`].
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|depth| *depth == self).expect("ALL holds every depth")
+    }
+
     /// Levels a side.
     pub const fn levels(self) -> usize {
         self.0 as usize
@@ -52,6 +57,31 @@ impl Topic {
         }
     }
 
+    /// How many topics a symbol has.
+    pub const COUNT: usize = 4 + Depth::ALL.len() + Interval::ALL.len();
+
+    /// Its place in a table of [`Self::COUNT`].
+    pub fn index(self) -> usize {
+        const BOOK: usize = 4;
+        const BARS: usize = BOOK + Depth::ALL.len();
+        match self {
+            Self::Instrument => 0,
+            Self::TickerOnQuote => 1,
+            Self::TickerOnTrade => 2,
+            Self::Trade => 3,
+            Self::Book(depth) => BOOK + depth.index(),
+            Self::Bars(interval) => BARS + interval as usize,
+        }
+    }
+
+    /// The topic at a place.
+    pub fn from_index(index: usize) -> Option<Self> {
+        let fixed = [Self::Instrument, Self::TickerOnQuote, Self::TickerOnTrade, Self::Trade];
+        let books = Depth::ALL.into_iter().map(Self::Book);
+        let bars = Interval::ALL.into_iter().map(Self::Bars);
+        fixed.into_iter().chain(books).chain(bars).nth(index)
+    }
+
     /// Which numbered stream of a symbol it follows.
     pub const fn channel(self) -> Channel {
         match self {
@@ -62,5 +92,18 @@ impl Topic {
             Self::Bars(interval) => Channel::Bars(interval),
             Self::Instrument => Channel::Instrument,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_has_a_place_of_its_own() {
+        for index in 0..Topic::COUNT {
+            assert_eq!(Topic::from_index(index).map(Topic::index), Some(index));
+        }
+        assert_eq!(Topic::from_index(Topic::COUNT), None);
     }
 }

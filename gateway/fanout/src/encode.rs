@@ -1,0 +1,88 @@
+//! From what is known of a symbol to the frame of one class.
+
+use market::{BookSide, Interval, Level, Symbol};
+use wire::data::{self, Marks, Stage};
+use wire::topic::{Depth, Topic};
+
+/// Appends the snapshot of a topic: the value as of now.
+pub(crate) fn snapshot(symbol: &Symbol, topic: Topic, sequenced: bool, out: &mut Vec<u8>) {
+    let channel = topic.channel();
+    let marks = Marks::one(symbol.sequence(channel), symbol.stamps(channel));
+    let marks = sequenced.then_some(&marks);
+    let instrument = &symbol.instrument;
+    match topic {
+        Topic::TickerOnQuote | Topic::TickerOnTrade => {
+            ticker(symbol, topic, Stage::Snapshot, marks, out);
+        }
+        Topic::Trade => {
+            data::write_trades(instrument, symbol.tape.iter(), Stage::Snapshot, marks, out);
+        }
+        Topic::Book(depth) => {
+            let top = BookSide::BOTH.map(|side| symbol.book.side(side).take(depth.levels()));
+            book(symbol, top, Stage::Snapshot, marks, out);
+        }
+        Topic::Bars(interval) => {
+            let bars = symbol.bars.of(interval);
+            data::write_bars(instrument, interval, bars, Stage::Snapshot, marks, out);
+        }
+        Topic::Instrument => {
+            data::write_instruments([instrument], Stage::Snapshot, marks, out);
+        }
+    }
+}
+
+/// Appends a ticker as of now.
+pub(crate) fn ticker(
+    symbol: &Symbol,
+    topic: Topic,
+    stage: Stage,
+    marks: Option<&Marks>,
+    out: &mut Vec<u8>,
+) {
+    data::write_ticker(
+        &symbol.instrument,
+        symbol.quote.as_ref(),
+        symbol.statistics.as_ref(),
+        symbol.stamps(topic.channel()),
+        stage,
+        marks,
+        out,
+    );
+}
+
+/// Appends the latest `count` trades as an update.
+pub(crate) fn latest_trades(
+    symbol: &Symbol,
+    count: usize,
+    marks: Option<&Marks>,
+    out: &mut Vec<u8>,
+) {
+    let older = symbol.tape.iter().len().saturating_sub(count);
+    let trades = symbol.tape.iter().skip(older);
+    data::write_trades(&symbol.instrument, trades, Stage::Update, marks, out);
+}
+
+/// Appends the latest `count` bars as an update.
+pub(crate) fn latest_bars(
+    symbol: &Symbol,
+    interval: Interval,
+    count: usize,
+    marks: Option<&Marks>,
+    out: &mut Vec<u8>,
+) {
+    let bars = symbol.bars.of(interval);
+    let older = bars.len().saturating_sub(count);
+    data::write_bars(&symbol.instrument, interval, bars.skip(older), Stage::Update, marks, out);
+}
+
+/// Appends levels of a book, with the checksum of the book as of now.
+pub(crate) fn book(
+    symbol: &Symbol,
+    levels: [impl IntoIterator<Item = Level>; 2],
+    stage: Stage,
+    marks: Option<&Marks>,
+    out: &mut Vec<u8>,
+) {
+    let stamps = symbol.stamps(Topic::Book(Depth::DEFAULT).channel());
+    data::write_book(&symbol.instrument, levels, symbol.book.checksum(), stamps, stage, marks, out);
+}

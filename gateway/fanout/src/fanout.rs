@@ -1,0 +1,301 @@
+//! The state of one shard, and how a tick passes through it.
+//!
+//! Owned by the shard's thread. Ticks, requests and times come in through `handle_*`; what is to be
+//! sent is taken out session by session with `poll_dirty`, `take` and `keep`, then `end_cycle`.
+
+use market::{Body, BookSide, Channel, Interval, OutOfStep, State, SymbolId, Tick, Truth};
+use wire::close::CloseCode;
+use wire::data::{Marks, Stage};
+use wire::topic::{Depth, Topic};
+use wire::{frame, notice};
+
+use crate::counters::Counters;
+use crate::cycle::FrameId;
+use crate::encode;
+use crate::instruments::Listeners;
+use crate::interest::{Class, Interest};
+use crate::limits::Limits;
+use crate::outboxes::Outboxes;
+use crate::patterns::Patterns;
+use crate::session::{Session, SessionKey};
+use crate::view::Before;
+
+/// One shard's whole state.
+#[derive(Debug)]
+pub struct Fanout {
+    pub(crate) truth: Truth,
+    pub(crate) limits: Limits,
+    /// The life of the numbering, told to sessions that use extensions.
+    pub(crate) epoch: u64,
+    /// By symbol id.
+    pub(crate) interests: Vec<Interest>,
+    pub(crate) patterns: Patterns,
+    pub(crate) listeners: Listeners,
+    pub(crate) outboxes: Outboxes,
+    pub(crate) counters: Counters,
+    before: Before,
+    /// Reused for the levels of a book update.
+    levels: [Vec<market::Level>; 2],
+    /// Counts state notices, so that a session is told each once.
+    pub(crate) notice_count: u64,
+}
+
+impl Fanout {
+    /// A shard without sessions. `epoch` names this life of the numbering, the same on every shard.
+    pub fn new(limits: Limits, epoch: u64) -> Self {
+        Self {
+            truth: Truth::default(),
+            limits,
+            epoch,
+            interests: Vec::new(),
+            patterns: Patterns::default(),
+            listeners: Listeners::default(),
+            outboxes: Outboxes::default(),
+            counters: Counters::default(),
+            before: Before::default(),
+            levels: [Vec::new(), Vec::new()],
+            notice_count: 0,
+        }
+    }
+
+    /// A dashboard has arrived; it is greeted with the status message.
+    pub fn handle_open(&mut self, connection_id: u64, now: u64) -> SessionKey {
+        let key = self.outboxes.insert(Session::new(now));
+        self.outboxes.control(key, |out| notice::write_status(connection_id, out));
+        key
+    }
+
+    /// A dashboard is gone: everything it held is forgotten.
+    pub fn handle_gone(&mut self, key: SessionKey) {
+        let Some(session) = self.outboxes.remove(key) else { return };
+        for held in session.held {
+            self.leave(held.symbol, held.topic, held.sequenced, held.position);
+        }
+        self.patterns.forget(key);
+        self.listeners.forget(key);
+    }
+
+    /// A ping of a dashboard: only the latest unanswered one matters, and a pong never waits for data.
+    pub fn handle_ping(&mut self, key: SessionKey, payload: &[u8], now: u64) {
+        self.heard(key, now);
+        self.outboxes.control(key, |out| frame::write_control(frame::Kind::Pong, payload, out));
+    }
+
+    /// Any sign of life.
+    pub fn heard(&mut self, key: SessionKey, now: u64) {
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.heard_at = now;
+            session.pinged_at = None;
+        }
+    }
+
+    /// Closes a session: the close frame is the last it gets. The shard forgets it with `handle_gone`.
+    pub fn close(&mut self, key: SessionKey, code: CloseCode, reason: &str) {
+        self.outboxes.close(key, code, reason);
+    }
+
+    /// Folds a tick and queues its frames for whoever wants them.
+    pub fn handle_tick(&mut self, tick: &Tick<'_>) -> Result<(), OutOfStep> {
+        let id = tick.symbol;
+        let ticker_before = self.sequence(id, Channel::Ticker);
+        let on_trade_before = self.sequence(id, Channel::TickerOnTrade);
+        if let (Body::Book(change), Some(symbol)) = (&tick.body, self.truth.symbol(id))
+            && self.interests.get(id.index()).is_some_and(|interest| !interest.is_idle())
+        {
+            self.before.note(&symbol.book, change);
+        }
+        self.truth.apply(tick)?;
+        if self.interests.len() < self.truth.symbol_count() {
+            self.interests.resize_with(self.truth.symbol_count(), Interest::default);
+        }
+        match &tick.body {
+            Body::Instrument(_) => self.defined(id),
+            Body::State(state) => self.tell_state(id, *state),
+            Body::Quote(_) | Body::Ticker(..) | Body::Trade(_) => {}
+            Body::Book(_) => self.fan_out_book(id),
+        }
+        if let Body::Trade(_) = tick.body {
+            self.fan_out(id, Topic::Trade);
+            for interval in Interval::ALL {
+                self.fan_out(id, Topic::Bars(interval));
+            }
+        }
+        if self.sequence(id, Channel::Ticker) > ticker_before {
+            self.fan_out(id, Topic::TickerOnQuote);
+        }
+        if self.sequence(id, Channel::TickerOnTrade) > on_trade_before {
+            self.fan_out(id, Topic::TickerOnTrade);
+        }
+        Ok(())
+    }
+
+    /// The next session with something to send, each once per cycle.
+    pub fn poll_dirty(&mut self) -> Option<SessionKey> {
+        self.outboxes.pop_dirty()
+    }
+
+    /// Appends whole frames of a session to `out` until it holds `bytes_max`; `sent` hears the stamps
+    /// of each update among them. True when more is left: take again, or `keep`.
+    pub fn take(
+        &mut self,
+        key: SessionKey,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+        mut sent: impl FnMut(market::Stamps),
+        now: u64,
+    ) -> bool {
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.sent_at = now;
+        }
+        self.outboxes.take(key, bytes_max, out, |stamps| {
+            if let Some(stamps) = stamps {
+                sent(stamps);
+            }
+        })
+    }
+
+    /// Keeps a session's frames beyond this cycle, because its socket takes no more now. One that holds
+    /// too much is closed as too slow.
+    pub fn keep(&mut self, key: SessionKey) {
+        self.outboxes.keep(key, self.limits.outbox_bytes_max);
+    }
+
+    /// Ends the cycle: its frames are forgotten. Every session that `poll_dirty` named must have been
+    /// taken from until nothing was left, or kept.
+    pub fn end_cycle(&mut self) {
+        self.outboxes.end_cycle();
+    }
+
+    /// Why a session is being closed; none while it lives.
+    pub fn closing(&self, key: SessionKey) -> Option<CloseCode> {
+        self.outboxes.session(key).and_then(|session| session.closing)
+    }
+
+    /// Data bytes kept for a session beyond the cycle.
+    pub fn backlog_bytes(&self, key: SessionKey) -> usize {
+        self.outboxes.session(key).map_or(0, |session| session.outbox.backlog_bytes())
+    }
+
+    /// How many sessions there are.
+    pub fn session_count(&self) -> usize {
+        self.outboxes.session_count()
+    }
+
+    /// Every session.
+    pub fn session_keys(&mut self) -> Vec<SessionKey> {
+        self.outboxes.sessions_mut().map(|(key, _)| key).collect()
+    }
+
+    /// Totals.
+    pub fn counters(&mut self) -> &Counters {
+        self.counters.deliveries = self.outboxes.delivery_count;
+        &self.counters
+    }
+
+    /// The replica.
+    pub const fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    pub(crate) fn sequence(&self, id: SymbolId, channel: Channel) -> u64 {
+        self.truth.symbol(id).map_or(0, |symbol| symbol.sequence(channel))
+    }
+
+    /// Sends the newest value of a topic to everybody who wants it.
+    fn fan_out(&mut self, id: SymbolId, topic: Topic) {
+        let Self { truth, interests, outboxes, counters, .. } = self;
+        let Some(symbol) = truth.symbol(id) else { return };
+        let channel = topic.channel();
+        let marks = Marks::one(symbol.sequence(channel), symbol.stamps(channel));
+        for class in interests[id.index()].wanting(topic) {
+            let marks_asked = class.sequenced.then_some(&marks);
+            let frame = outboxes.encode(Some(marks.stamps), |out| match topic {
+                // Nobody can have had a snapshot of what did not exist: the first value is one.
+                _ if marks.sequence == 1 => encode::snapshot(symbol, topic, class.sequenced, out),
+                Topic::Trade => encode::latest_trades(symbol, 1, marks_asked, out),
+                Topic::Bars(interval) => encode::latest_bars(symbol, interval, 1, marks_asked, out),
+                _ => encode::ticker(symbol, topic, Stage::Update, marks_asked, out),
+            });
+            deliver(class, frame, outboxes, counters);
+        }
+    }
+
+    /// Sends what a book change means to each depth. Plain frames that would say nothing are not
+    /// sent; sequenced ones are, because every number is to be seen.
+    fn fan_out_book(&mut self, id: SymbolId) {
+        let Self { truth, interests, outboxes, counters, before, levels, .. } = self;
+        let Some(symbol) = truth.symbol(id) else { return };
+        let marks = Marks::one(symbol.sequence(Channel::Book), symbol.stamps(Channel::Book));
+        for depth in Depth::ALL {
+            let topic = Topic::Book(depth);
+            let mut is_known = false;
+            for class in interests[id.index()].wanting(topic) {
+                if !is_known {
+                    for (side, levels) in BookSide::BOTH.into_iter().zip(levels.iter_mut()) {
+                        before.update(&symbol.book, side, depth, levels);
+                    }
+                    is_known = true;
+                }
+                let says_nothing = levels.iter().all(Vec::is_empty);
+                if says_nothing && !class.sequenced && marks.sequence > 1 {
+                    continue;
+                }
+                let frame = outboxes.encode(Some(marks.stamps), |out| {
+                    if marks.sequence == 1 {
+                        encode::snapshot(symbol, topic, class.sequenced, out);
+                    } else {
+                        let levels = [&levels[0], &levels[1]].map(|l| l.iter().copied());
+                        let marks = class.sequenced.then_some(&marks);
+                        encode::book(symbol, levels, Stage::Update, marks, out);
+                    }
+                });
+                deliver(class, frame, outboxes, counters);
+            }
+        }
+    }
+
+    /// Tells every session that uses extensions and holds something of the symbol.
+    pub(crate) fn tell_state(&mut self, id: SymbolId, state: State) {
+        self.notice_count += 1;
+        let Self { truth, interests, outboxes, notice_count, .. } = self;
+        let Some(symbol) = truth.symbol(id) else { return };
+        let mut frame = None;
+        for class in interests[id.index()].wanted().filter(|class| class.sequenced) {
+            let frame = *frame.get_or_insert_with(|| {
+                let (name, since) = (&symbol.instrument.symbol, symbol.state_since);
+                outboxes.encode(None, |out| notice::write_state(name, state, since, out))
+            });
+            for key in &class.subscribers {
+                let Some(session) = outboxes.session_mut(*key) else { continue };
+                if session.noticed != *notice_count {
+                    session.noticed = *notice_count;
+                    outboxes.push(*key, frame);
+                }
+            }
+        }
+    }
+
+    /// Takes a session out of a list of subscribers.
+    pub(crate) fn leave(&mut self, id: SymbolId, topic: u8, sequenced: bool, position: u32) {
+        let Some(interest) = self.interests.get_mut(id.index()) else { return };
+        let moved = interest.remove(topic, sequenced, position);
+        self.counters.subscriptions -= 1;
+        if let Some(session) = moved.and_then(|key| self.outboxes.session_mut(key))
+            && let Some(held) = session.find_mut(id, topic)
+        {
+            held.position = position;
+        }
+    }
+}
+
+pub(crate) fn deliver(
+    class: &Class,
+    frame: FrameId,
+    outboxes: &mut Outboxes,
+    counters: &mut Counters,
+) {
+    counters.frames_encoded[class.topic.index()] += 1;
+    for key in &class.subscribers {
+        outboxes.push(*key, frame);
+    }
+}

@@ -1,0 +1,81 @@
+//! The instrument channel: sessions that hear of every definition.
+
+use market::{State, SymbolId, Trading};
+use wire::data::{self, Marks, Stage};
+use wire::topic::Topic;
+
+use crate::cycle::FrameId;
+use crate::fanout::Fanout;
+use crate::session::SessionKey;
+
+/// Who listens to definitions, plain and sequenced.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    sessions: Vec<(SessionKey, bool)>,
+    /// +1 per definition folded; the same on every shard.
+    pub(crate) sequence: u64,
+}
+
+impl Listeners {
+    /// True when the session was not listening so already.
+    pub(crate) fn add(&mut self, key: SessionKey, sequenced: bool) -> bool {
+        let is_new = !self.sessions.contains(&(key, sequenced));
+        if is_new {
+            self.forget(key);
+            self.sessions.push((key, sequenced));
+        }
+        is_new
+    }
+
+    pub(crate) fn forget(&mut self, key: SessionKey) {
+        self.sessions.retain(|(session, _)| *session != key);
+    }
+}
+
+impl Fanout {
+    /// A symbol was defined, or anew: listeners hear of it, patterns may want it.
+    pub(crate) fn defined(&mut self, id: SymbolId) {
+        self.listeners.sequence += 1;
+        self.tell_definitions(&[id]);
+        let Some(symbol) = self.truth.symbol(id) else { return };
+        let is_tradable = symbol.instrument.trading != Trading::Delisted;
+        let is_new = symbol.sequence(Topic::Instrument.channel()) == 1;
+        if is_new && is_tradable && symbol.state != State::Closed {
+            let name = symbol.instrument.symbol.clone();
+            for watch in self.patterns.matching(&name) {
+                self.join_by_pattern(&watch, id);
+            }
+        }
+    }
+
+    /// Sends definitions as one update.
+    pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId]) {
+        for sequenced in [false, true] {
+            if self.listeners.sessions.iter().any(|(_, s)| *s == sequenced) {
+                let frame = self.encode_definitions(ids, Stage::Update, sequenced);
+                for (key, _) in self.listeners.sessions.iter().filter(|(_, s)| *s == sequenced) {
+                    self.outboxes.push(*key, frame);
+                }
+            }
+        }
+    }
+
+    /// Sends every definition to one session.
+    pub(crate) fn show_definitions(&mut self, key: SessionKey, sequenced: bool) {
+        let ids: Vec<_> = self.truth.symbols().map(|(id, _)| id).collect();
+        let frame = self.encode_definitions(&ids, Stage::Snapshot, sequenced);
+        self.outboxes.push(key, frame);
+    }
+
+    fn encode_definitions(&mut self, ids: &[SymbolId], stage: Stage, sequenced: bool) -> FrameId {
+        let truth = &self.truth;
+        let instruments = ids.iter().filter_map(|id| truth.symbol(*id)).map(|s| &s.instrument);
+        let channel = Topic::Instrument.channel();
+        let newest = ids.iter().rev().find_map(|id| truth.symbol(*id)).map(|s| s.stamps(channel));
+        let marks = Marks::one(self.listeners.sequence, newest.unwrap_or_default());
+        self.counters.frames_encoded[Topic::Instrument.index()] += 1;
+        self.outboxes.encode(None, |out| {
+            data::write_instruments(instruments, stage, sequenced.then_some(&marks), out);
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! All sessions of a shard and the frames of the current cycle.
+
+use market::Stamps;
+use slab::Slab;
+use wire::close::CloseCode;
+
+use crate::cycle::{Cycle, FrameId};
+use crate::session::{Session, SessionKey};
+
+/// Sessions and frames.
+#[derive(Debug, Default)]
+pub(crate) struct Outboxes {
+    sessions: Slab<Session>,
+    cycle: Cycle,
+    /// Sessions with something to send, each once.
+    dirty: Vec<SessionKey>,
+    /// Frames put into outboxes.
+    pub(crate) delivery_count: u64,
+}
+
+impl Outboxes {
+    pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
+        SessionKey(self.sessions.insert(session) as u32)
+    }
+
+    pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
+        self.sessions.try_remove(key.index())
+    }
+
+    pub(crate) fn session(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(key.index())
+    }
+
+    pub(crate) fn session_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(key.index())
+    }
+
+    pub(crate) fn sessions_mut(&mut self) -> impl Iterator<Item = (SessionKey, &mut Session)> {
+        self.sessions.iter_mut().map(|(at, session)| (SessionKey(at as u32), session))
+    }
+
+    pub(crate) fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) const fn cycle_number(&self) -> u64 {
+        self.cycle.number()
+    }
+
+    /// Encodes a frame once.
+    pub(crate) fn encode(
+        &mut self,
+        stamps: Option<Stamps>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> FrameId {
+        self.cycle.encode(stamps, write)
+    }
+
+    /// Gives a frame to a session; one that is being closed gets no more.
+    pub(crate) fn push(&mut self, key: SessionKey, frame: FrameId) {
+        let Some(session) = self.sessions.get_mut(key.index()) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        session.outbox.push(frame, &mut self.cycle);
+        self.delivery_count += 1;
+        if !session.is_dirty {
+            session.is_dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Writes a control frame for a session; it goes before all data.
+    pub(crate) fn control(&mut self, key: SessionKey, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(session) = self.sessions.get_mut(key.index()) else { return };
+        if session.closing.is_some() {
+            return;
+        }
+        write(session.outbox.control());
+        if !session.is_dirty {
+            session.is_dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Says goodbye: the close frame is the last the session gets.
+    pub(crate) fn close(&mut self, key: SessionKey, code: CloseCode, reason: &str) {
+        self.control(key, |out| code.write_frame(reason, out));
+        if let Some(session) = self.session_mut(key) {
+            session.closing.get_or_insert(code);
+            session.outbox.drop_data();
+        }
+    }
+
+    pub(crate) fn pop_dirty(&mut self) -> Option<SessionKey> {
+        loop {
+            let key = self.dirty.pop()?;
+            // A session that ended, or one that took its number since, may still be listed.
+            if let Some(session) = self.sessions.get_mut(key.index())
+                && session.is_dirty
+            {
+                session.is_dirty = false;
+                return Some(key);
+            }
+        }
+    }
+
+    /// See [`crate::Fanout::take`].
+    pub(crate) fn take(
+        &mut self,
+        key: SessionKey,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+        sent: impl FnMut(Option<Stamps>),
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(key.index()) else { return false };
+        session.outbox.take(&self.cycle, bytes_max, out, sent);
+        !session.outbox.is_empty()
+    }
+
+    /// See [`crate::Fanout::keep`].
+    pub(crate) fn keep(&mut self, key: SessionKey, bytes_max: usize) {
+        let Some(session) = self.sessions.get_mut(key.index()) else { return };
+        if session.outbox.keep(&self.cycle, bytes_max).is_err() {
+            self.close(key, CloseCode::TooSlow, "more data waited than the outbox may hold");
+        }
+    }
+
+    /// Ends the cycle; every dirty session must have been taken from or kept.
+    pub(crate) fn end_cycle(&mut self) {
+        debug_assert!(self.dirty.is_empty(), "a session's frames would be forgotten");
+        self.cycle.end();
+    }
+}

@@ -1,0 +1,66 @@
+//! Subscriptions to symbols by pattern, those that appear later included.
+
+use wire::topic::Topic;
+
+use crate::session::SessionKey;
+
+/// `*` or `PREFIX*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern(String);
+
+impl Pattern {
+    /// Reads a pattern; a name without a star at its end is none.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        name.strip_suffix('*').map(|prefix| Self(prefix.to_owned()))
+    }
+
+    pub(crate) fn matches(&self, symbol: &str) -> bool {
+        symbol.starts_with(&self.0)
+    }
+}
+
+/// One session's pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) session: SessionKey,
+    pub(crate) pattern: Pattern,
+    pub(crate) topic: Topic,
+    pub(crate) sequenced: bool,
+}
+
+/// All patterns of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns(Vec<Watch>);
+
+impl Patterns {
+    /// Adds a pattern, or replaces the one that differs by its kind of frame alone.
+    pub(crate) fn add(&mut self, watch: Watch) {
+        self.0.retain(|w| {
+            w.session != watch.session || w.topic != watch.topic || w.pattern != watch.pattern
+        });
+        self.0.push(watch);
+    }
+
+    pub(crate) fn count_of(&self, session: SessionKey) -> usize {
+        self.0.iter().filter(|w| w.session == session).count()
+    }
+
+    /// Patterns that a new symbol matches.
+    pub(crate) fn matching(&self, symbol: &str) -> Vec<Watch> {
+        self.0.iter().filter(|w| w.pattern.matches(symbol)).cloned().collect()
+    }
+
+    /// Ends a session's patterns of a topic that read so.
+    pub(crate) fn remove(
+        &mut self,
+        session: SessionKey,
+        pattern: &Pattern,
+        is_topic: impl Fn(Topic) -> bool,
+    ) {
+        self.0.retain(|w| w.session != session || w.pattern != *pattern || !is_topic(w.topic));
+    }
+
+    pub(crate) fn forget(&mut self, session: SessionKey) {
+        self.0.retain(|w| w.session != session);
+    }
+}

@@ -1,0 +1,139 @@
+//! After the ring was lapped: from the replica that was to the truth that is.
+//!
+//! Every session keeps its socket and is brought up to date by ordinary frames: one update that turns
+//! the last book it was sent into the current one, the newest ticker and bars standing for all that
+//! were missed, and the missed trades as far as the tape holds them. What the tape no longer holds is
+//! announced, number by number, to who asked for numbers.
+
+use market::{Book, BookSide, Channel, Symbol, SymbolId, TAPE_LENGTH, Truth};
+use wire::data::{Marks, Stage};
+use wire::notice;
+use wire::topic::Topic;
+
+use crate::counters::Counters;
+use crate::encode;
+use crate::fanout::{Fanout, deliver};
+use crate::interest::{Class, Interest};
+use crate::outboxes::Outboxes;
+use crate::view;
+
+/// The reason in the notice of a gap.
+const REASON: &str = "lagged";
+
+impl Fanout {
+    /// Replaces the replica by `truth`, which must come from the same ingest and be newer.
+    pub fn handle_truth(&mut self, truth: Truth) {
+        self.counters.resynchronisations += 1;
+        let old = std::mem::replace(&mut self.truth, truth);
+        self.interests.resize_with(self.truth.symbol_count(), Interest::default);
+        let mut redefined = Vec::new();
+        let mut restated = Vec::new();
+        for (id, new) in self.truth.symbols() {
+            let interest = &self.interests[id.index()];
+            match old.symbol(id) {
+                Some(old) => {
+                    for class in interest.wanted() {
+                        catch_up(class, old, new, &mut self.outboxes, &mut self.counters);
+                    }
+                    if old.state != new.state {
+                        restated.push((id, new.state));
+                    }
+                    if sequence_of(old, new, Channel::Instrument).is_some() {
+                        redefined.push(id);
+                    }
+                }
+                None => redefined.push(id),
+            }
+        }
+        for (id, state) in restated {
+            self.tell_state(id, state);
+        }
+        self.redefine(&old, &redefined);
+    }
+
+    fn redefine(&mut self, old: &Truth, redefined: &[SymbolId]) {
+        if redefined.is_empty() {
+            return;
+        }
+        let channel = Channel::Instrument;
+        self.listeners.sequence = self.truth.symbols().map(|(_, s)| s.sequence(channel)).sum();
+        self.tell_definitions(redefined);
+        for id in redefined.iter().filter(|id| old.symbol(**id).is_none()) {
+            let Some(symbol) = self.truth.symbol(*id) else { continue };
+            let name = symbol.instrument.symbol.clone();
+            for watch in self.patterns.matching(&name) {
+                self.join_by_pattern(&watch, *id);
+            }
+        }
+    }
+}
+
+/// The range of updates that lie between two states of a channel.
+fn sequence_of(old: &Symbol, new: &Symbol, channel: Channel) -> Option<Marks> {
+    let (before, now) = (old.sequence(channel), new.sequence(channel));
+    let stamps = new.stamps(channel);
+    (now > before).then_some(Marks { first_sequence: before + 1, sequence: now, stamps })
+}
+
+fn catch_up(
+    class: &Class,
+    old: &Symbol,
+    new: &Symbol,
+    outboxes: &mut Outboxes,
+    counters: &mut Counters,
+) {
+    let topic = class.topic;
+    let Some(marks) = sequence_of(old, new, topic.channel()) else { return };
+    if topic == Topic::Trade {
+        return catch_up_trades(class, new, marks, outboxes, counters);
+    }
+    let is_first = marks.first_sequence == 1;
+    let frame = outboxes.encode(None, |out| {
+        let marks = class.sequenced.then_some(&marks);
+        match topic {
+            _ if is_first => encode::snapshot(new, topic, class.sequenced, out),
+            Topic::Book(depth) => {
+                let [mut bids, mut asks] = [Vec::new(), Vec::new()];
+                let books: [&Book; 2] = [&old.book, &new.book];
+                view::difference(books[0], books[1], BookSide::Bid, depth, &mut bids);
+                view::difference(books[0], books[1], BookSide::Ask, depth, &mut asks);
+                encode::book(new, [bids, asks], Stage::Update, marks, out);
+            }
+            Topic::Bars(interval) => {
+                let shown = old.bars.current(interval).map_or(0, |bar| bar.begin.0);
+                let count = new.bars.of(interval).filter(|bar| bar.begin.0 >= shown).count();
+                encode::latest_bars(new, interval, count, marks, out);
+            }
+            _ => encode::ticker(new, topic, Stage::Update, marks, out),
+        }
+    });
+    deliver(class, frame, outboxes, counters);
+}
+
+fn catch_up_trades(
+    class: &Class,
+    new: &Symbol,
+    missed: Marks,
+    outboxes: &mut Outboxes,
+    counters: &mut Counters,
+) {
+    let missed_count = missed.sequence - missed.first_sequence + 1;
+    let kept_count = missed_count.min(TAPE_LENGTH as u64);
+    let first_kept = missed.sequence - kept_count + 1;
+    if first_kept > missed.first_sequence {
+        let (first, last) = (missed.first_sequence, first_kept - 1);
+        counters.trades_announced_missed += (last - first + 1) * class.subscribers.len() as u64;
+        if class.sequenced {
+            let name = &new.instrument.symbol;
+            let frame = outboxes.encode(None, |out| {
+                notice::write_gap(name, class.topic.channel_name(), first, last, REASON, out);
+            });
+            class.subscribers.iter().for_each(|key| outboxes.push(*key, frame));
+        }
+    }
+    let marks = Marks { first_sequence: first_kept, ..missed };
+    let frame = outboxes.encode(None, |out| {
+        encode::latest_trades(new, kept_count as usize, class.sequenced.then_some(&marks), out);
+    });
+    deliver(class, frame, outboxes, counters);
+}
