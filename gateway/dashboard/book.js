@@ -15,22 +15,25 @@ export class Book {
     this.asks = [];
     /** Counts changes, so that a view can tell whether it painted the newest. */
     this.version = 0;
+    this.awaiting = true;
     /** "waiting" for a snapshot, "verified", "wrong", or "unchecked" when none was sent. */
     this.checksum = "waiting";
     this.verifiedCount = 0;
     this.wrongCount = 0;
   }
 
-  /** Keeps the levels to look at, but takes no update until the next snapshot. */
+  /** Keeps the levels to look at, but they are not to be updated before the next snapshot. */
   awaitSnapshot() {
-    this.checksum = "waiting";
+    this.awaiting = true;
+    if (this.checksum !== "wrong") this.checksum = "waiting";
     this.version += 1;
   }
 
   snapshot(item) {
     this.bids = [];
     this.asks = [];
-    this.update(item);
+    this.awaiting = false;
+    return this.update(item);
   }
 
   /** Applies one message; returns the checksum state after it. */

@@ -125,6 +125,9 @@ export class Header {
 
   liveWarning() {
     const { market } = this;
+    if (market.refused) {
+      return { level: "bad", title: "No quotes.", words: `The gateway says: ${market.refused}.` };
+    }
     if (this.troubled > 0) {
       const symbols = this.troubled === 1 ? "1 symbol is" : `${count(this.troubled)} symbols are`;
       const words = `${symbols} stale or recovering: the venue's feed is interrupted.`;

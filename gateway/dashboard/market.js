@@ -62,6 +62,8 @@ export class Market {
     this.missedCount = 0;
     this.slow = false;
     this.drain = null;
+    /** Why the gateway refuses to send quotes, in its words. */
+    this.refused = "";
     /** `{channel, symbol, reason}` to be subscribed anew. */
     this.resyncs = [];
     this.sequences = { ticker: new Map(), trade: new Map(), book: new Map(), ohlc: new Map() };
@@ -83,6 +85,7 @@ export class Market {
     this.resyncs.length = 0;
     this.slow = false;
     this.drain = null;
+    this.refused = "";
     this.feed = "";
     for (const row of this.rows.values()) this.setState(row, "ok", "");
     this.focus?.book.awaitSnapshot();
@@ -147,7 +150,7 @@ export class Market {
       this.follow("book", item.symbol, type, x);
       book.snapshot(item);
     } else {
-      if (book.checksum === "waiting") return;
+      if (book.awaiting) return;
       const continuity = this.follow("book", item.symbol, type, x);
       if (continuity === "old") return;
       if (continuity === "gap") {

@@ -16,6 +16,8 @@ const RESYNC_FIRST_MS = 500;
 const RESYNC_MAX_MS = 30_000;
 const RESYNC_CALM_MS = 60_000;
 const PENDING_MAX = 1_000;
+/** Refusals of the wildcard that mean "I do not know it", a plain server's having no code at all. */
+const MISUNDERSTOOD = [undefined, "INVALID_REQUEST", "UNKNOWN_SYMBOL"];
 
 export class Session {
   /** `connection` is set by who makes both, as each needs the other. */
@@ -180,7 +182,8 @@ export class Session {
     const symbol = message.symbol ?? asked?.params?.symbol?.[0] ?? "";
     const extended = asked?.method === "subscribe" && asked.params.x !== undefined;
     if (extended && channel === "ticker" && !this.plainServer) {
-      this.becomePlain();
+      if (MISUNDERSTOOD.includes(message.x?.code)) this.becomePlain();
+      else this.market.refused = words;
       return;
     }
     // Refused for its extensions, and asked again without them since.
