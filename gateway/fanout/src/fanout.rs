@@ -94,6 +94,15 @@ impl Fanout {
         self.outboxes.close(key, code, reason);
     }
 
+    /// The dashboard said goodbye: its code is repeated, as RFC 6455 asks.
+    pub fn handle_close(&mut self, key: SessionKey, code: Option<u16>) {
+        let payload = code.map(u16::to_be_bytes);
+        let payload = payload.as_ref().map_or(&[][..], |code| code);
+        self.outboxes.close_with(key, CloseCode::Normal, |out| {
+            frame::write_control(frame::Kind::Close, payload, out);
+        });
+    }
+
     /// Folds a tick and queues its frames for whoever wants them.
     pub fn handle_tick(&mut self, tick: &Tick<'_>) -> Result<(), OutOfStep> {
         let id = tick.symbol;

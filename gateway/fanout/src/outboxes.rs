@@ -85,7 +85,17 @@ impl Outboxes {
 
     /// Says goodbye: the close frame is the last the session gets.
     pub(crate) fn close(&mut self, key: SessionKey, code: CloseCode, reason: &str) {
-        self.control(key, |out| code.write_frame(reason, out));
+        self.close_with(key, code, |out| code.write_frame(reason, out));
+    }
+
+    /// As `close`, with a frame of the caller's making.
+    pub(crate) fn close_with(
+        &mut self,
+        key: SessionKey,
+        code: CloseCode,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.control(key, write);
         if let Some(session) = self.session_mut(key) {
             session.closing.get_or_insert(code);
             session.outbox.drop_data();

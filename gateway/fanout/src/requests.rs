@@ -175,19 +175,14 @@ impl Fanout {
             topic == wanted.topic
                 || (!wanted.is_topic_exact && topic.channel_name() == wanted.topic.channel_name())
         };
-        let ids = match Pattern::parse(name) {
-            Some(pattern) => {
-                self.patterns.remove(key, &pattern, is_meant);
-                self.matching(&pattern).into_iter().map(|(id, _)| id).collect()
-            }
-            None => {
-                let Some(id) = self.truth.find(name) else {
-                    let sentence = format!("unknown symbol {name:?}");
-                    let refusal = Refusal::new(Code::UnknownSymbol, sentence);
-                    return self.refuse(key, Some("unsubscribe"), &refusal, Some(name), envelope);
-                };
-                vec![id]
-            }
+        let ids = if let Some(pattern) = Pattern::parse(name) {
+            self.patterns.remove(key, &pattern, is_meant);
+            self.matching(&pattern).into_iter().map(|(id, _)| id).collect()
+        } else if let Some(id) = self.truth.find(name) {
+            vec![id]
+        } else {
+            let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
+            return self.refuse(key, Some("unsubscribe"), &refusal, Some(name), envelope);
         };
         let mut left_count = 0;
         for id in ids {

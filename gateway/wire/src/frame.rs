@@ -10,6 +10,8 @@ const RESERVED: usize = 4;
 pub enum Kind {
     /// UTF-8 text.
     Text = 0x1,
+    /// The end, with an optional code and reason.
+    Close = 0x8,
     /// The question whether the other side lives.
     Ping = 0x9,
     /// Its answer.
@@ -34,7 +36,7 @@ pub fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out[start..start + used].copy_from_slice(header);
 }
 
-/// Appends a ping or pong; control payloads beyond 125 bytes cannot be said and are cut.
+/// Appends a ping, pong or close; control payloads beyond 125 bytes cannot be said and are cut.
 pub fn write_control(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
     let payload = &payload[..payload.len().min(125)];
     let (header, used) = header(kind, payload.len());
