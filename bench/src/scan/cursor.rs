@@ -233,13 +233,14 @@ mod tests {
         assert_eq!((sum, c, d), (6, &br#"x\"y"#[..], &b"-1.50e3"[..]));
     }
 
+    fn walk(bytes: &[u8]) -> Result<(), ScanError> {
+        Cursor::new(bytes).object(|_, _| Ok(()))
+    }
+
     #[test]
     fn any_beginning_of_a_message_fails_and_never_panics() {
         let text =
             br#"{"channel":"book","data":[{"bids":[{"price":1.0,"qty":2}],"n":null}],"x":1}"#;
-        fn walk(bytes: &[u8]) -> Result<(), ScanError> {
-            Cursor::new(bytes).object(|_, _| Ok(()))
-        }
         assert_eq!(walk(text), Ok(()));
         for end in 0..text.len() {
             assert!(walk(&text[..end]).is_err(), "cut at {end}");
