@@ -12,6 +12,7 @@ use gateway::config;
 use gateway::door::{Door, DoorError};
 use gateway::metrics::{HandshakeFailure, HttpStatus};
 use market::{Instrument, Price, Size, Trading};
+use rustls::HandshakeKind;
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -113,7 +114,7 @@ fn one_connection_serves_many_requests() {
 fn a_silent_connection_is_closed_at_the_handshake_deadline() {
     let rig = Rig::with(|door| door.handshake_timeout = SHORT);
     let silent = plain(&rig);
-    assert!(closed_after(&silent) >= SHORT - Duration::from_millis(20));
+    assert!(closed_after(&silent) >= SHORT / 2);
     let mut dribbling = plain(&rig);
     dribbling.write_all(b"\x16\x03\x01").expect("sent");
     closed_after(&dribbling);
@@ -157,7 +158,7 @@ fn a_request_head_too_large_is_refused() {
     let rig = Rig::with(|door| door.header_bytes_max = 1000);
     let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(2000));
     assert_eq!(rig.ask(&long).status, 431);
-    let many: String = (0..70).map(|i| format!("a{i}: 1\r\n")).collect();
+    let many = "a: 1\r\n".repeat(70);
     let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n");
     assert_eq!(rig.ask(&many).status, 431);
     assert_eq!(rig.ask("nonsense\r\n\r\n").status, 400);
@@ -192,8 +193,45 @@ fn a_session_is_resumed_and_the_cheapest_cipher_is_chosen() {
         assert_eq!(suite, Some(rustls::CipherSuite::TLS13_AES_128_GCM_SHA256));
         kinds.push(tls.handshake_kind());
     }
-    use rustls::HandshakeKind::{Full, Resumed};
-    assert_eq!(kinds, [Some(Full), Some(Resumed)]);
+    assert_eq!(kinds, [Some(HandshakeKind::Full), Some(HandshakeKind::Resumed)]);
+}
+
+#[test]
+fn a_dashboard_that_never_reads_its_answers_is_cut() {
+    let rig = Rig::with(|door| door.header_timeout = Duration::from_millis(30));
+    rig.catalogue.publish(listing());
+    let mut dashboard = rig.connect();
+    let request = b"GET /0/public/AssetPairs HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    dashboard.0.sock.set_write_timeout(Some(Duration::from_millis(20))).expect("a time-out");
+    // Until the answers fill every buffer on the way, and the door takes no more requests.
+    while dashboard.0.write_all(&request).is_ok() {}
+    rig.wait("the slot is given back", |m| m.door.arriving.value() == 0);
+}
+
+/// Runs alone, in a process with few file descriptors: see the next test.
+#[test]
+#[ignore = "started by the_door_survives_a_machine_without_file_descriptors"]
+fn with_few_file_descriptors() {
+    let rig = Rig::new();
+    let mut held = Vec::new();
+    while let Ok(socket) = TcpStream::connect(rig.address) {
+        held.push(socket);
+    }
+    rig.wait("accept fails", |m| m.door.accept_errors.value() > 0);
+    drop(held);
+    assert_eq!(rig.get("/0/public/Time").status, 200);
+}
+
+#[test]
+fn the_door_survives_a_machine_without_file_descriptors() {
+    let tests = std::env::current_exe().expect("this program");
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 40 && exec \"$0\" --exact with_few_file_descriptors --ignored"])
+        .arg(tests)
+        .output()
+        .expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn bad_upgrades_are_refused_each_with_its_status() {
     assert_eq!(refused(UpgradeRefusal::Origin), 2);
     assert_eq!(refused(UpgradeRefusal::Key), 3);
     assert_eq!(refused(UpgradeRefusal::Method), 1);
-    assert!(rig.arrivals.is_empty());
+    assert!(rig.arrivals.as_ref().is_some_and(|a| a.is_empty()));
 }
 
 #[test]
@@ -78,6 +78,7 @@ fn good_upgrades_are_answered_and_handed_over() {
     for (path, with) in [
         ("/v2", ""),
         ("/", ""),
+        ("/", "Upgrade: h2c\r\n"),
         ("/v2?from=here", ""),
         ("/v2", "Origin: https://127.0.0.1\r\n"),
         ("/v2", "Origin: https://desk.example\r\n"),
@@ -99,9 +100,9 @@ fn good_upgrades_are_answered_and_handed_over() {
         assert_eq!(arrival.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
         talk(&mut dashboard, &mut arrival);
     }
-    assert_eq!(rig.metrics.door.handed_over.value(), 6);
+    assert_eq!(rig.metrics.door.handed_over.value(), 7);
     let switched = rig.metrics.door.http_requests.of(HttpStatus::SwitchingProtocols);
-    assert_eq!(switched.value(), 6);
+    assert_eq!(switched.value(), 7);
     rig.wait("every slot is given back", |m| m.door.arriving.value() == 0);
 }
 
@@ -166,6 +167,20 @@ fn a_full_gateway_says_503_and_when_to_come_back() {
 
     rig.sessions.store(2, Ordering::Relaxed);
     check(&rig, &request, 101);
+}
+
+#[test]
+fn who_was_let_in_and_finds_no_shard_is_told_to_come_back() {
+    let mut rig = Rig::new();
+    rig.arrivals = None;
+    let mut dashboard = rig.connect();
+    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    assert_eq!(dashboard.reply(false).status, 101);
+    let mut heard = Vec::new();
+    dashboard.0.read_to_end(&mut heard).expect("an orderly end");
+    assert_eq!(heard[..4], [0x88, heard.len() as u8 - 2, 0x03, 0xf5], "1013");
+    let refused = rig.metrics.door.upgrades_refused.of(UpgradeRefusal::MailboxFull);
+    assert_eq!(refused.value(), 1);
 }
 
 #[test]

@@ -30,9 +30,9 @@ const fn refuse(
     Err(Refusal { reason, status, words })
 }
 
-/// Whether the request asks for an upgrade at all.
+/// Whether the request asks for this upgrade; any other (h2c, say) may be ignored where a page is served.
 pub(super) fn is_asked(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::UPGRADE)
+    lists(headers, header::UPGRADE, "websocket")
 }
 
 /// Lets the request pass, or says why not.
@@ -47,11 +47,11 @@ pub(super) fn check(request: &request::Parts, origins: &[String]) -> Result<(), 
     if request.version != Version::HTTP_11 {
         return bad(Why::HttpVersion, "an upgrade starts from HTTP/1.1");
     }
-    if !is_asked(headers) {
+    if !headers.contains_key(header::UPGRADE) {
         let words = "this address speaks WebSocket: send Upgrade: websocket";
         return refuse(Why::Headers, StatusCode::UPGRADE_REQUIRED, words);
     }
-    if !lists(headers, header::UPGRADE, "websocket") {
+    if !is_asked(headers) {
         return bad(Why::Headers, "the Upgrade header does not name websocket");
     }
     if !lists(headers, header::CONNECTION, "upgrade") {

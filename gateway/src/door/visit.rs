@@ -70,9 +70,8 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     let hall = &slot.hall;
     let Some(tls) = handshake(socket, peer, hall).await else { return };
     let granted = Mutex::new(None);
-    let granted = Arc::new(granted);
     converse(tls, hall, &granted).await;
-    let granted = granted.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(Granted { on_upgrade, reservation }) = granted {
         let deadline = hall.settings.header_timeout;
         match timeout(deadline, hand_over::finish(on_upgrade, peer, reservation)).await {
@@ -116,11 +115,7 @@ fn kind_of(error: &io::Error) -> HandshakeFailure {
     }
 }
 
-async fn converse(
-    tls: TlsStream<TcpStream>,
-    hall: &Arc<Hall>,
-    granted: &Arc<Mutex<Option<Granted>>>,
-) {
+async fn converse(tls: TlsStream<TcpStream>, hall: &Arc<Hall>, granted: &Mutex<Option<Granted>>) {
     let settings = &hall.settings;
     let service = service_fn(|request| {
         let answer = answer_to(request, hall, granted);
@@ -137,12 +132,11 @@ async fn converse(
         .with_upgrades();
     let mut connection = pin!(connection);
     let life = settings.header_timeout * HEADER_TIMEOUTS_MAX;
-    let end = match timeout(life, connection.as_mut()).await {
-        Ok(end) => end,
-        Err(_) => {
-            connection.as_mut().graceful_shutdown();
-            timeout(settings.header_timeout, connection).await.unwrap_or(Ok(()))
-        }
+    let end = if let Ok(end) = timeout(life, connection.as_mut()).await {
+        end
+    } else {
+        connection.as_mut().graceful_shutdown();
+        timeout(settings.header_timeout, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = end {
         count_error(&error, hall);
@@ -166,7 +160,7 @@ fn count_error(error: &hyper::Error, hall: &Hall) {
 fn answer_to(
     mut request: Request<Incoming>,
     hall: &Arc<Hall>,
-    granted: &Arc<Mutex<Option<Granted>>>,
+    granted: &Mutex<Option<Granted>>,
 ) -> Answer {
     let path = request.uri().path();
     let wants_session =

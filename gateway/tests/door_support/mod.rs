@@ -22,7 +22,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 /// Long enough that only a hang exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The 24 headers of a good upgrade, less the request line.
+/// A good upgrade, less its request line and its end.
 pub const UPGRADE: &str = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -31,7 +31,8 @@ pub struct Rig {
     pub address: SocketAddr,
     pub catalogue: Arc<Catalogue>,
     pub metrics: Arc<Metrics>,
-    pub arrivals: Receiver<Arrival>,
+    /// None once the fake shard has gone.
+    pub arrivals: Option<Receiver<Arrival>>,
     /// What the fake shard claims to serve.
     pub sessions: Arc<AtomicUsize>,
     pub tls: Arc<ClientConfig>,
@@ -90,7 +91,7 @@ impl Rig {
             address,
             catalogue,
             metrics,
-            arrivals,
+            arrivals: Some(arrivals),
             sessions,
             tls,
             stop: Some(stop),
@@ -120,7 +121,8 @@ impl Rig {
     }
 
     pub fn arrival(&self) -> Arrival {
-        self.arrivals.recv_timeout(PATIENCE).expect("an arrival")
+        let arrivals = self.arrivals.as_ref().expect("a shard");
+        arrivals.recv_timeout(PATIENCE).expect("an arrival")
     }
 
     /// Waits until the condition holds.
