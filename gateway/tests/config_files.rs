@@ -18,7 +18,7 @@ fn every_gateway_config_in_the_folder_can_be_used() {
     for entry in std::fs::read_dir(folder()).expect("config/ exists") {
         let file = entry.expect("config/ can be listed").path();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with("gateway") || !name.ends_with(".toml") {
+        if !name.starts_with("gateway") || file.extension().is_none_or(|end| end != "toml") {
             continue;
         }
         let text = std::fs::read_to_string(&file).expect("a config is readable");
@@ -104,16 +104,13 @@ fn the_manual_describes_every_key_with_the_range_and_default_of_the_code() {
         let last = entry.comment.last().expect("there are two lines at least");
         let mut facts =
             range.map_or(String::new(), |(min, max)| format!("Range: {min} to {max}. "));
-        match &default {
-            Some(default) => {
-                facts.push_str(&format!("Default: {default}"));
-                assert_eq!(last, &facts, "{key}");
-                assert_eq!(&entry.value, default, "{key}: the manual shows another value");
-            }
-            None => {
-                facts.push_str("No default.");
-                assert!(last.starts_with(&facts), "{key}: {last:?} does not begin with {facts:?}");
-            }
+        if let Some(default) = default {
+            facts.push_str("Default: ");
+            assert_eq!(last, &(facts + &default), "{key}");
+            assert_eq!(entry.value, default, "{key}: the manual shows another value");
+        } else {
+            facts.push_str("No default.");
+            assert!(last.starts_with(&facts), "{key}: {last:?} does not begin with {facts:?}");
         }
     }
 }

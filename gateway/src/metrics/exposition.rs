@@ -8,7 +8,7 @@ use std::fmt;
 use super::cell::{Cell, Counter, Gauge};
 use super::label::{Family, Label};
 use super::text::Text;
-use super::{FeedMetrics, Metrics, ShardMetrics};
+use super::{FeedMetrics, Metrics, ShardMetrics, process};
 use crate::latency::{Latency, Stretch};
 
 /// Upper bounds of the histogram buckets, with their text in seconds.
@@ -40,6 +40,7 @@ pub(super) fn write(metrics: &Metrics) -> String {
     write_door(metrics, &mut text);
     write_shards(&metrics.shards, &mut text);
     write_latency(&metrics.latency, &mut text);
+    process::write(&mut text);
     text.finish()
 }
 

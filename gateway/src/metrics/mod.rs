@@ -9,6 +9,7 @@ mod door;
 mod exposition;
 mod ingest;
 mod label;
+mod process;
 mod shard;
 mod text;
 
