@@ -1,5 +1,6 @@
 //! The command line: what can be said, taught by its own help.
 
+use bench::fleet::FleetOptions;
 use bench::verify::VerifyOptions;
 use clap::{Parser, Subcommand};
 
@@ -18,6 +19,9 @@ pub(crate) enum Command {
     /// Prove from outside that nothing is lost, doubled, reordered or wrong
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyOptions),
+    /// Measure: latency to the last percentile, rate, memory and processor time
+    #[command(after_help = FLEET_HELP)]
+    Fleet(FleetOptions),
 }
 
 const VERIFY_HELP: &str = "\
@@ -36,3 +40,18 @@ Examples:
     bench verify --ca cert.pem --sessions 1000 --seconds 300 --truth truth.jsonl
   Two symbols in production, full depth, result for a script:
     bench verify --url wss://md.example.com/v2 --symbols BTC/USD,ETH/USD --depth 1000 --json";
+
+const FLEET_HELP: &str = "\
+Latency counts from the tick's own time (x.ts_event, or the item's timestamp) to the moment its bytes
+were read; both clocks must agree, so run it on the machine that stamps. Let the simulator stamp
+intended times, then a late tick counts as late. The load side's own turns and the machine's hiccups
+are measured beside it: a run in which the load side was late is marked INVALID.
+
+Exit code: 0 measured, 1 something was lost, out of order, refused or ended, 2 wrong usage,
+3 could not connect.
+
+Examples:
+  A thousand dashboards, twenty symbols each, the gateway's memory and processor time beside:
+    bench fleet --insecure --sessions 1000 --seconds 60 --pid $(pidof gateway)
+  One hot symbol, quotes only, result to a file:
+    bench fleet --insecure --sessions 1000 --symbols BTC/USD --channels ticker --json hot.json";

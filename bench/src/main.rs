@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use bench::fleet::{FleetError, FleetOptions, fleet};
 use bench::load::aim::AimError;
 use bench::verify::{VerifyError, VerifyOptions, verify};
 use clap::Parser as _;
@@ -23,6 +24,7 @@ const NOT_CONNECTED: u8 = 3;
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Verify(options) => run_verify(&options),
+        Command::Fleet(options) => run_fleet(&options),
     };
     ExitCode::from(code)
 }
@@ -39,6 +41,28 @@ fn run_verify(options: &VerifyOptions) -> u8 {
             match &error {
                 VerifyError::Aim(aim) => code_of(aim),
                 VerifyError::Crew(_) | VerifyError::Truth(_) => USAGE,
+            }
+        }
+    }
+}
+
+fn run_fleet(options: &FleetOptions) -> u8 {
+    match fleet(options) {
+        Ok(outcome) => {
+            print(&outcome.to_string());
+            if let Some(path) = &options.json
+                && let Err(error) = std::fs::write(path, json(&outcome))
+            {
+                let _ = writeln!(std::io::stderr().lock(), "bench: {}: {error}", path.display());
+                return USAGE;
+            }
+            outcome.exit_code()
+        }
+        Err(error) => {
+            complain(&error);
+            match &error {
+                FleetError::Aim(aim) => code_of(aim),
+                FleetError::Crew(_) | FleetError::Process(_) | FleetError::Hiccup(_) => USAGE,
             }
         }
     }

@@ -62,7 +62,7 @@ pub const MEASURING: u8 = 1;
 pub const STOPPING: u8 = 2;
 
 /// What a load thread moved, while it was measured.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Traffic {
     /// Reads that brought bytes.
     pub reads: u64,

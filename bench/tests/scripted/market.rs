@@ -82,7 +82,7 @@ fn put_level(book: &mut Book, text: &mut String, side: Side, price: u32, qty: u3
     if !text.is_empty() {
         text.push(',');
     }
-    text.push_str(&format!(r#"{{"price":{price},"qty":{qty}}}"#));
+    *text += &format!(r#"{{"price":{price},"qty":{qty}}}"#);
 }
 
 fn cut(levels: &str, count: usize) -> String {

@@ -1,0 +1,88 @@
+//! Durations as a histogram: every one is counted, the tail is exact to three digits.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Nanoseconds from 1 to an hour; what is longer counts as an hour.
+#[derive(Clone, Debug)]
+pub struct Latency(Histogram<u64>);
+
+const LONGEST_NS: u64 = 3_600_000_000_000;
+
+/// The figures that are told, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// How many were counted.
+    pub count: u64,
+    /// Half were faster.
+    pub p50_us: f64,
+    /// One in ten was slower.
+    pub p90_us: f64,
+    /// One in a hundred was slower.
+    pub p99_us: f64,
+    /// One in a thousand was slower.
+    pub p99_9_us: f64,
+    /// One in ten thousand was slower.
+    pub p99_99_us: f64,
+    /// The slowest.
+    pub max_us: f64,
+}
+
+impl Latency {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        let histogram = Histogram::new_with_bounds(1, LONGEST_NS, 3);
+        Self(histogram.expect("the bounds are constants that fit"))
+    }
+
+    /// Counts one.
+    pub fn record(&mut self, nanoseconds: u64) {
+        self.0.saturating_record(nanoseconds);
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// Adds what another thread counted.
+    pub fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all have the same bounds");
+    }
+
+    /// The figures.
+    pub fn percentiles(&self) -> Percentiles {
+        let at = |quantile: f64| self.0.value_at_quantile(quantile) as f64 / 1000.0;
+        Percentiles {
+            count: self.0.len(),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p99_9_us: at(0.999),
+            p99_99_us: at(0.9999),
+            max_us: self.0.max() as f64 / 1000.0,
+        }
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_of_a_thousand_known_values_is_known() {
+        let mut latency = Latency::new();
+        (1..=1000u64).for_each(|micros| latency.record(micros * 1000));
+        let told = latency.percentiles();
+        let near = |seen: f64, wanted: f64| (seen - wanted).abs() <= wanted / 900.0;
+        assert!(near(told.p50_us, 500.0) && near(told.p99_us, 990.0) && near(told.max_us, 1000.0));
+        latency.record(u64::MAX);
+        assert!(near(latency.percentiles().max_us, 3.6e9));
+    }
+}

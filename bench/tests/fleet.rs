@@ -1,0 +1,51 @@
+//! `fleet` against a scripted gateway: what is counted is what was said. Times are never compared.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test is no library")]
+
+mod scripted;
+
+use std::sync::Arc;
+
+use bench::fleet::outcome::Outcome;
+use bench::fleet::{FleetOptions, fleet};
+use clap::Parser;
+use scripted::market::{Market, SNAPSHOT};
+use scripted::{Gateway, Script, Step};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    options: FleetOptions,
+}
+
+fn measure(steps: Vec<Step>, more: &[&str]) -> Outcome {
+    let gateway = Gateway::start(Script { requests: 1, refused: None, steps: Arc::new(steps) });
+    let ca = gateway.ca.to_str().unwrap().to_owned();
+    let mut line = vec!["fleet", "--url", &gateway.url, "--ca", &ca, "--symbols", "BTC/USD"];
+    line.extend_from_slice(&["--sessions", "40", "--channels", "ticker", "--threads", "2"]);
+    line.extend_from_slice(&["--seconds", "0.3", "--connecting-max", "4"]);
+    line.extend_from_slice(more);
+    fleet(&Line::try_parse_from(line).unwrap().options).unwrap()
+}
+
+#[test]
+fn sessions_that_come_up_are_ready_and_their_sequences_whole() {
+    let pid = std::process::id().to_string();
+    let outcome = measure(Market::new("BTC/USD", 50, 1).steps(), &["--pid", &pid]);
+    assert!(outcome.ready, "{outcome}");
+    assert_eq!((outcome.counts.lost, outcome.counts.out_of_order), (0, 0), "{outcome}");
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+    assert!(outcome.gateway.as_ref().unwrap().samples >= 2);
+    serde_json::to_string(&outcome).unwrap();
+}
+
+#[test]
+fn a_lost_and_a_doubled_message_are_counted_for_every_session() {
+    let mut market = Market::new("BTC/USD", 50, 1);
+    market.updates.remove(market.at("ticker", SNAPSHOT + 7));
+    let again = market.updates[market.at("ticker", SNAPSHOT + 9)].clone();
+    market.updates.push(again);
+    let outcome = measure(market.steps(), &[]);
+    assert_eq!((outcome.counts.lost, outcome.counts.out_of_order), (40, 40), "{outcome}");
+    assert_eq!(outcome.exit_code(), 1);
+}
