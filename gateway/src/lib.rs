@@ -9,5 +9,9 @@ pub mod door;
 pub mod ingest;
 pub mod latency;
 pub mod metrics;
+pub mod replica;
 pub mod shard;
+mod start;
 pub mod threads;
+
+pub use start::{Running, StartError, start};

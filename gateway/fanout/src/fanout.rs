@@ -138,6 +138,11 @@ impl Fanout {
         Ok(())
     }
 
+    /// Lists a session as having something to send: its socket takes bytes again.
+    pub fn mark_dirty(&mut self, key: SessionKey) {
+        self.outboxes.mark_dirty(key);
+    }
+
     /// The next session with something to send, each once per cycle.
     pub fn poll_dirty(&mut self) -> Option<SessionKey> {
         self.outboxes.pop_dirty()

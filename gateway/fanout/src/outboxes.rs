@@ -64,10 +64,7 @@ impl Outboxes {
         }
         session.outbox.push(frame, &mut self.cycle);
         self.delivery_count += 1;
-        if !session.is_dirty {
-            session.is_dirty = true;
-            self.dirty.push(key);
-        }
+        self.mark_dirty(key);
     }
 
     /// Writes a control frame for a session; it goes before all data.
@@ -77,10 +74,7 @@ impl Outboxes {
             return;
         }
         write(session.outbox.control());
-        if !session.is_dirty {
-            session.is_dirty = true;
-            self.dirty.push(key);
-        }
+        self.mark_dirty(key);
     }
 
     /// Says goodbye: the close frame is the last the session gets.
@@ -99,6 +93,16 @@ impl Outboxes {
         if let Some(session) = self.session_mut(key) {
             session.closing.get_or_insert(code);
             session.outbox.drop_data();
+        }
+    }
+
+    /// Lists a session as having something to send.
+    pub(crate) fn mark_dirty(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key.index())
+            && !session.is_dirty
+        {
+            session.is_dirty = true;
+            self.dirty.push(key);
         }
     }
 

@@ -1,0 +1,80 @@
+//! What a shard is made of when it starts.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use crossbeam::channel::{Receiver, Sender};
+use handoff::{Reader, Subscribers};
+use mio::{Poll, Token, Waker};
+
+use super::{Arrival, Mailbox};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::replica::{Asker, ReplicaRequest};
+use crate::threads::StopFlag;
+
+/// The token of the shard's own waker; connections have their session's number.
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// Everything one shard owns, made before its thread starts, so that what can fail fails at start.
+pub struct Parts {
+    pub(super) index: usize,
+    pub(super) settings: config::Shard,
+    /// Names this life of the numbering.
+    pub(super) epoch: u64,
+    pub(super) poll: Poll,
+    pub(super) ring: Reader,
+    pub(super) mailbox: Receiver<Arrival>,
+    /// Written by this shard, read by the door.
+    pub(super) sessions: Arc<AtomicUsize>,
+    pub(super) asker: Asker,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: StopFlag,
+}
+
+/// What all shards have in common.
+pub struct Shared<'a> {
+    /// The same for every shard.
+    pub settings: &'a config::Shard,
+    /// Names this life of the numbering.
+    pub epoch: u64,
+    /// Where to subscribe to the ring.
+    pub ring: &'a Subscribers,
+    /// Where to ask for a replica.
+    pub desk: &'a Sender<ReplicaRequest>,
+    /// Where to count.
+    pub metrics: &'a Arc<Metrics>,
+    /// When to end.
+    pub stop: &'a StopFlag,
+}
+
+impl Parts {
+    /// The parts of shard `index`, the door's end of its mailbox, and what wakes it.
+    pub fn new(index: usize, shared: &Shared<'_>) -> io::Result<(Self, Mailbox, Arc<Waker>)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let ring_waker = Arc::clone(&waker);
+        let wake = move || {
+            // It fails only when the kernel is out of memory; the shard looks again within its timeout.
+            let _ = ring_waker.wake();
+        };
+        let ring = shared.ring.subscribe(wake).map_err(io::Error::other)?;
+        let sessions = Arc::new(AtomicUsize::new(0));
+        let capacity = shared.settings.mailbox_max;
+        let (mailbox, receiver) = Mailbox::new(capacity, Arc::clone(&waker), Arc::clone(&sessions));
+        let parts = Self {
+            index,
+            settings: shared.settings.clone(),
+            epoch: shared.epoch,
+            poll,
+            ring,
+            mailbox: receiver,
+            sessions,
+            asker: Asker::new(shared.desk.clone(), Arc::clone(&waker)),
+            metrics: Arc::clone(shared.metrics),
+            stop: shared.stop.clone(),
+        };
+        Ok((parts, mailbox, waker))
+    }
+}

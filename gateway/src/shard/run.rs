@@ -1,0 +1,246 @@
+//! The shard's loop: drain the ring, hear the dashboards, write every dirty session once, sleep.
+//!
+//! One turn is a cycle. It takes a bounded number of records before it writes, so that what arrived
+//! together leaves together: the more there is to do, the more each send carries, without a timer.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fanout::{Fanout, Limits};
+use handoff::{Batch, Read};
+use market::{Nanos, Tick};
+use mio::Events;
+
+use super::parts::{Parts, WAKER};
+use super::sessions::Sessions;
+use super::tally::Tally;
+use crate::clock;
+use crate::latency::{Station, Stretch};
+
+/// Bytes of records copied out of the ring at a time: a run that stays in the first-level cache.
+const BATCH_BYTES: usize = 32 * 1024;
+/// Readiness events taken per cycle.
+const EVENTS_MAX: usize = 1024;
+/// Arrivals taken per cycle: each costs a registration and a greeting.
+const ARRIVALS_MAX: usize = 16;
+/// How often deadlines, heartbeats and counters are looked at.
+const TICK: Duration = Duration::from_millis(50);
+
+/// One shard at work.
+pub(super) struct Shard {
+    parts: Parts,
+    fanout: Fanout,
+    sessions: Sessions,
+    batch: Batch,
+    publish_to_dequeue: Station,
+    tally: Tally,
+    /// When deadlines, heartbeats and counters are looked at next.
+    look_at: u64,
+    /// Set once the end was asked for: when the shard ends at the latest.
+    stop_by: Option<u64>,
+}
+
+/// Runs a shard until it is asked to stop and its sessions are gone, or the deadline has passed.
+pub fn run(parts: Parts) {
+    let mut events = Events::with_capacity(EVENTS_MAX);
+    let mut shard = Shard::new(parts);
+    while !shard.cycle(&mut events) {}
+    shard.end();
+}
+
+impl Shard {
+    fn new(parts: Parts) -> Self {
+        let settings = &parts.settings;
+        let limits = Limits {
+            outbox_bytes_max: settings.outbox_bytes_max,
+            subscriptions_max: settings.subscriptions_max,
+            requests_per_second_max: settings.requests_per_second_max,
+            bad_requests_max: settings.bad_requests_max,
+            heartbeat_ns: nanos(settings.heartbeat),
+            ping_ns: nanos(settings.ping),
+            pong_timeout_ns: nanos(settings.pong_timeout),
+        };
+        let latency = &parts.metrics.latency;
+        Self {
+            fanout: Fanout::new(limits, parts.epoch),
+            sessions: Sessions::new(settings, latency),
+            batch: Batch::with_size_max(BATCH_BYTES),
+            publish_to_dequeue: latency.station(Stretch::PublishToDequeue),
+            tally: Tally::default(),
+            look_at: 0,
+            stop_by: None,
+            parts,
+        }
+    }
+
+    /// One turn; true when it was the last.
+    fn cycle(&mut self, events: &mut Events) -> bool {
+        let records = self.drain_ring();
+        let arrivals = self.take_arrivals();
+        let is_idle = records == 0 && arrivals == 0 && !self.sessions.has_unread();
+        self.wait(events, is_idle);
+        let now = clock::now();
+        for event in events.iter().filter(|event| event.token() != WAKER) {
+            let (fanout, poll) = (&mut self.fanout, &self.parts.poll);
+            self.sessions.ready(event, fanout, poll, now);
+        }
+        self.sessions.read_on(&mut self.fanout, &self.parts.poll, now);
+        self.take_replica();
+        if now.0 >= self.look_at {
+            self.look(now);
+        }
+        let written = self.sessions.write_dirty(&mut self.fanout, &self.parts.poll);
+        self.tally.count_writes(&self.parts.metrics.shards[self.parts.index], &written);
+        self.fanout.end_cycle();
+        self.metrics().cycles.inc();
+        self.is_over(now)
+    }
+
+    /// Folds what the ring holds, up to the bound; returns how many records that were.
+    fn drain_ring(&mut self) -> usize {
+        if self.parts.asker.is_waiting() {
+            return 0;
+        }
+        let mut count = 0;
+        while count < self.parts.settings.cycle_records_max {
+            match self.parts.ring.read(&mut self.batch) {
+                Read::Records(read) => {
+                    count += read;
+                    self.fold_batch();
+                }
+                Read::Empty => break,
+                Read::Lagged { lost } => {
+                    self.metrics().laps.inc();
+                    self.metrics().lost_records.add(lost);
+                    tracing::warn!(shard = self.parts.index, lost, "lapped by the ring's writer");
+                    self.parts.asker.ask();
+                    break;
+                }
+            }
+        }
+        count
+    }
+
+    fn fold_batch(&mut self) {
+        let now = clock::now();
+        self.sessions.dequeued(now);
+        for record in &self.batch {
+            let tick = Tick::decode(record).expect("ingest wrote this record");
+            self.publish_to_dequeue.record_span(tick.stamps.publish, now);
+            self.fanout.handle_tick(&tick).expect("the ring is read without a hole");
+        }
+        self.metrics().ring_records.add(self.batch.len() as u64);
+    }
+
+    /// Goes on from a fresh replica after a lap.
+    fn take_replica(&mut self) {
+        let Some(replica) = self.parts.asker.take() else { return };
+        self.parts.ring.seek(replica.position);
+        self.fanout.handle_truth(replica.truth);
+        tracing::info!(shard = self.parts.index, "resynchronised");
+    }
+
+    fn take_arrivals(&mut self) -> usize {
+        let now = clock::now();
+        let mut count = 0;
+        while count < ARRIVALS_MAX
+            && let Ok(arrival) = self.parts.mailbox.try_recv()
+        {
+            count += 1;
+            self.sessions.open(arrival, &mut self.fanout, &self.parts.poll, now);
+            self.metrics().sessions_opened.inc();
+        }
+        if count > 0 {
+            self.publish_session_count();
+        }
+        count
+    }
+
+    /// Collects readiness. An idle shard looks at the ring for the spin time, then sleeps until the
+    /// ring's writer, the door, a socket or the next deadline wakes it.
+    fn wait(&mut self, events: &mut Events, is_idle: bool) {
+        let timeout = if is_idle && !self.spin() { self.park_timeout() } else { Duration::ZERO };
+        if let Err(error) = self.parts.poll.poll(events, Some(timeout))
+            && error.kind() != std::io::ErrorKind::Interrupted
+        {
+            tracing::error!(shard = self.parts.index, %error, "the poll failed");
+        }
+        self.parts.ring.unpark_done();
+    }
+
+    /// Looks at the ring for the configured time; true as soon as something is there.
+    fn spin(&self) -> bool {
+        let spin = nanos(self.parts.settings.spin);
+        if spin == 0 {
+            return false;
+        }
+        let start = clock::now().0;
+        while clock::now().0 - start < spin {
+            if self.parts.ring.lag().records > 0 {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
+    fn park_timeout(&mut self) -> Duration {
+        let may_sleep = self.parts.asker.is_waiting() || self.parts.ring.prepare_park();
+        if !may_sleep {
+            return Duration::ZERO;
+        }
+        self.metrics().parks.inc();
+        Duration::from_nanos(self.look_at.saturating_sub(clock::now().0)).min(TICK)
+    }
+
+    /// What is done some twenty times a second.
+    fn look(&mut self, now: Nanos) {
+        self.look_at = now.0 + nanos(TICK);
+        self.begin_stop(now);
+        self.fanout.handle_time(now.0);
+        self.sessions.look(&mut self.fanout, &self.parts.poll, now);
+        self.publish_to_dequeue.hand_over(now);
+        let metrics = &self.parts.metrics.shards[self.parts.index];
+        metrics.ring_lag_records.set(self.parts.ring.lag().records);
+        metrics.outbox_bytes.set(self.sessions.backlog_bytes(&self.fanout));
+        self.tally.count(metrics, self.fanout.counters());
+        self.publish_session_count();
+    }
+
+    fn publish_session_count(&mut self) {
+        let count = self.fanout.session_count();
+        // A plain count: nothing is published through it.
+        self.parts.sessions.store(count, Ordering::Relaxed);
+        self.metrics().sessions.set(count as u64);
+        self.tally
+            .count_closed(&self.parts.metrics.shards[self.parts.index], self.sessions.take_ended());
+    }
+
+    fn begin_stop(&mut self, now: Nanos) {
+        if self.stop_by.is_none() && self.parts.stop.is_set() {
+            self.stop_by = Some(now.0 + nanos(self.parts.settings.stop_timeout));
+            self.sessions.say_goodbye(&mut self.fanout);
+        }
+    }
+
+    fn is_over(&self, now: Nanos) -> bool {
+        self.stop_by.is_some_and(|by| self.fanout.session_count() == 0 || now.0 >= by)
+    }
+
+    /// The last words: what was counted since the last look.
+    fn end(&mut self) {
+        let now = clock::now();
+        self.stop_by.get_or_insert(now.0);
+        self.look(now);
+        let left = self.fanout.session_count();
+        tracing::info!(shard = self.parts.index, left, "stopped");
+    }
+
+    fn metrics(&self) -> &crate::metrics::ShardMetrics {
+        &self.parts.metrics.shards[self.parts.index]
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,320 @@
+//! The shard's connections beside the fan-out's sessions: socket events in, frames out.
+//!
+//! A connection and a session have the same number. Sockets are edge-triggered: whoever stops reading
+//! before a socket is dry stays on the list of the unread.
+
+use fanout::{Fanout, SessionKey};
+use market::Nanos;
+use mio::event::Event;
+use mio::{Interest, Poll, Token};
+use wire::close::CloseCode;
+use wire::inbound::{self, Inbound, Input};
+
+use super::Arrival;
+use super::connection::{Broken, Connection, Received, Written};
+use crate::clock;
+use crate::config;
+use crate::latency::{Latency, Station, Stretch};
+use crate::metrics::CloseReason;
+
+/// Plain bytes given to TLS at a time: what one record holds.
+const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// Reads of one connection per cycle, 4 KiB of TLS each at most; then others have their turn.
+const READS_MAX: usize = 8;
+/// Fragments of one message.
+const FRAGMENTS_MAX: u32 = 1024;
+
+/// Totals of one cycle's writing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Output {
+    pub(super) frames: u64,
+    pub(super) plain_bytes: u64,
+    pub(super) tls_bytes: u64,
+    pub(super) records: u64,
+    pub(super) sends: u64,
+    pub(super) blocked: u64,
+}
+
+/// All connections of a shard.
+pub(super) struct Sessions {
+    connections: Vec<Option<(SessionKey, Connection)>>,
+    /// Connections whose socket may hold more than was read.
+    unread: Vec<SessionKey>,
+    /// Reasons of the sessions that ended since they were last asked for.
+    ended: Vec<CloseReason>,
+    limits: inbound::Limits,
+    close_timeout_ns: u64,
+    plain: Vec<u8>,
+    text: Vec<u8>,
+    frames: Vec<u8>,
+    /// When the ring was last read.
+    dequeued: Nanos,
+    dequeue_to_sent: Station,
+    recv_to_sent: Station,
+}
+
+impl Sessions {
+    pub(super) fn new(settings: &config::Shard, latency: &Latency) -> Self {
+        Self {
+            connections: Vec::new(),
+            unread: Vec::new(),
+            ended: Vec::new(),
+            limits: inbound::Limits {
+                message_bytes_max: settings.message_bytes_max as u32,
+                fragments_max: FRAGMENTS_MAX,
+            },
+            close_timeout_ns: settings.pong_timeout.as_nanos() as u64,
+            plain: Vec::new(),
+            text: Vec::new(),
+            frames: Vec::with_capacity(2 * RECORD_BYTES_MAX),
+            dequeued: Nanos::UNKNOWN,
+            dequeue_to_sent: latency.station(Stretch::DequeueToSent),
+            recv_to_sent: latency.station(Stretch::RecvToSent),
+        }
+    }
+
+    /// Notes when the ring was read, for the latency of what is sent next.
+    pub(super) const fn dequeued(&mut self, now: Nanos) {
+        self.dequeued = now;
+    }
+
+    /// Takes over a dashboard from the door.
+    pub(super) fn open(&mut self, arrival: Arrival, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+        let Arrival { socket, tls, mut early, peer } = arrival;
+        let mut socket = mio::net::TcpStream::from_std(socket);
+        // The session's number is its token, so it is opened first.
+        let key = fanout.handle_open(now.0, now.0);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = poll.registry().register(&mut socket, Token(key.index()), interest) {
+            tracing::warn!(%peer, %error, "a session could not be watched");
+            fanout.handle_gone(key);
+            self.ended.push(CloseReason::ConnectionLost);
+            return;
+        }
+        if self.connections.len() <= key.index() {
+            self.connections.resize_with(key.index() + 1, || None);
+        }
+        let mut connection = Connection::new(socket, tls, Inbound::new(self.limits));
+        // Session tickets may still wait inside TLS.
+        let greeted = connection.flush();
+        self.connections[key.index()] = Some((key, connection));
+        match greeted {
+            Err(broken) => self.drop_broken(key, broken, fanout, poll),
+            Ok(_) => {
+                self.hear(key, &mut early, fanout, now);
+                self.unread.push(key);
+            }
+        }
+    }
+
+    pub(super) const fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// A socket is readable, writable, or gone.
+    pub(super) fn ready(&mut self, event: &Event, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+        let index = event.token().0;
+        let Some(Some((key, connection))) = self.connections.get_mut(index) else { return };
+        let key = *key;
+        if event.is_writable() && connection.is_blocked {
+            connection.is_blocked = false;
+            fanout.mark_dirty(key);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(key, fanout, poll, now);
+        }
+    }
+
+    /// Reads on where the last cycle stopped.
+    pub(super) fn read_on(&mut self, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+        for key in std::mem::take(&mut self.unread) {
+            self.read(key, fanout, poll, now);
+        }
+    }
+
+    fn read(&mut self, key: SessionKey, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+        let mut plain = std::mem::take(&mut self.plain);
+        for _ in 0..READS_MAX {
+            let Some((_, connection)) = self.connections[key.index()].as_mut() else { break };
+            match connection.receive(&mut plain) {
+                Ok(Received::Dry) => {
+                    self.plain = plain;
+                    return;
+                }
+                Ok(Received::Plain(0)) => {}
+                Ok(Received::Plain(_)) => self.hear(key, &mut plain, fanout, now),
+                Err(broken) => {
+                    self.drop_broken(key, broken, fanout, poll);
+                    break;
+                }
+            }
+        }
+        self.plain = plain;
+        if self.connections[key.index()].is_some() {
+            self.unread.push(key);
+        }
+    }
+
+    /// Passes decrypted bytes through the guard to the fan-out.
+    fn hear(&mut self, key: SessionKey, plain: &mut [u8], fanout: &mut Fanout, now: Nanos) {
+        let Some((_, connection)) = self.connections[key.index()].as_mut() else { return };
+        let mut input = Input::new(plain);
+        loop {
+            match connection.inbound.next(&mut input) {
+                Ok(None) => return,
+                Ok(Some(inbound::Event::Text(text))) => {
+                    self.text.clear();
+                    self.text.extend_from_slice(text.as_bytes());
+                    fanout.handle_text(key, &mut self.text, now);
+                }
+                Ok(Some(inbound::Event::Ping(payload))) => {
+                    fanout.handle_ping(key, payload, now.0);
+                }
+                Ok(Some(inbound::Event::Pong)) => fanout.heard(key, now.0),
+                Ok(Some(inbound::Event::Close(code))) => {
+                    connection.is_peer_done = true;
+                    fanout.handle_close(key, code);
+                    // Our close may have gone first; then nothing is left to say.
+                    fanout.mark_dirty(key);
+                }
+                Err(violation) => {
+                    fanout.close(key, violation.code, violation.reason);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes every session that has something to send, each once.
+    pub(super) fn write_dirty(&mut self, fanout: &mut Fanout, poll: &Poll) -> Output {
+        let mut output = Output::default();
+        while let Some(key) = fanout.poll_dirty() {
+            if let Err(broken) = self.write(key, fanout, &mut output) {
+                self.drop_broken(key, broken, fanout, poll);
+            } else {
+                self.end_if_closed(key, fanout, poll);
+            }
+        }
+        output
+    }
+
+    fn write(
+        &mut self,
+        key: SessionKey,
+        fanout: &mut Fanout,
+        output: &mut Output,
+    ) -> Result<(), Broken> {
+        let Some(Some((_, connection))) = self.connections.get_mut(key.index()) else {
+            return Ok(());
+        };
+        // What was sealed before the socket was full goes first.
+        if !connection.is_blocked {
+            output.add(connection.flush()?);
+        }
+        let mut is_more = true;
+        while is_more && !connection.is_blocked {
+            self.frames.clear();
+            let (mut count, mut oldest) = (0, Nanos::UNKNOWN);
+            let (recv_to_sent, now) = (&mut self.recv_to_sent, clock::now());
+            let sent = |stamps: market::Stamps| {
+                count += 1;
+                oldest = stamps.recv;
+                recv_to_sent.record_span(stamps.recv, now);
+            };
+            is_more = fanout.take(key, RECORD_BYTES_MAX, &mut self.frames, sent, now.0);
+            if self.frames.is_empty() {
+                break;
+            }
+            output.frames += count;
+            output.plain_bytes += self.frames.len() as u64;
+            output.records += self.frames.len().div_ceil(RECORD_BYTES_MAX) as u64;
+            output.add(connection.send(&self.frames)?);
+            if oldest != Nanos::UNKNOWN {
+                let waited = clock::now().0.saturating_sub(self.dequeued.0);
+                self.dequeue_to_sent.record_many(waited, count);
+            }
+        }
+        if is_more {
+            fanout.keep(key);
+        }
+        Ok(())
+    }
+
+    /// Twenty times a second: closes that nobody answered, latencies to hand over.
+    pub(super) fn look(&mut self, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+        let overdue: Vec<SessionKey> = self
+            .connections
+            .iter_mut()
+            .flatten()
+            .filter_map(|(key, connection)| {
+                if fanout.closing(*key).is_some() && connection.close_by.is_none() {
+                    connection.close_by = Some(now.0 + self.close_timeout_ns);
+                }
+                connection.close_by.filter(|by| now.0 >= *by).map(|_| *key)
+            })
+            .collect();
+        for key in overdue {
+            self.end(key, fanout, poll);
+        }
+        self.recv_to_sent.hand_over(now);
+        self.dequeue_to_sent.hand_over(now);
+    }
+
+    /// Closes every session because the gateway restarts.
+    pub(super) fn say_goodbye(&mut self, fanout: &mut Fanout) {
+        for key in fanout.session_keys() {
+            fanout.close(key, CloseCode::Restarting, "the gateway restarts");
+        }
+    }
+
+    /// Bytes of frames kept because sockets were full.
+    pub(super) fn backlog_bytes(&self, fanout: &Fanout) -> u64 {
+        let connections = self.connections.iter().flatten();
+        connections.map(|(key, _)| fanout.backlog_bytes(*key) as u64).sum()
+    }
+
+    /// Why sessions ended since the last call.
+    pub(super) fn take_ended(&mut self) -> Vec<CloseReason> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Both sides have said goodbye: nothing is left to wait for.
+    fn end_if_closed(&mut self, key: SessionKey, fanout: &mut Fanout, poll: &Poll) {
+        let Some(Some((_, connection))) = self.connections.get(key.index()) else { return };
+        if connection.is_peer_done && fanout.closing(key).is_some() && !connection.is_blocked {
+            self.end(key, fanout, poll);
+        }
+    }
+
+    fn end(&mut self, key: SessionKey, fanout: &mut Fanout, poll: &Poll) {
+        let reason = fanout.closing(key).unwrap_or(CloseCode::GoingAway);
+        self.forget(key, CloseReason::Code(reason), fanout, poll);
+    }
+
+    fn drop_broken(&mut self, key: SessionKey, broken: Broken, fanout: &mut Fanout, poll: &Poll) {
+        let reason = match (fanout.closing(key), broken) {
+            (Some(code), _) => CloseReason::Code(code),
+            (None, Broken::Lost) => CloseReason::ConnectionLost,
+            (None, Broken::Tls) => CloseReason::Tls,
+        };
+        self.forget(key, reason, fanout, poll);
+    }
+
+    fn forget(&mut self, key: SessionKey, reason: CloseReason, fanout: &mut Fanout, poll: &Poll) {
+        let Some((_, mut connection)) = self.connections[key.index()].take() else { return };
+        connection.shut();
+        if let Err(error) = poll.registry().deregister(connection.socket_mut()) {
+            tracing::debug!(%error, "a socket was no longer watched");
+        }
+        fanout.handle_gone(key);
+        self.ended.push(reason);
+    }
+}
+
+impl Output {
+    fn add(&mut self, written: Written) {
+        self.tls_bytes += written.bytes as u64;
+        self.sends += written.sends;
+        self.blocked += u64::from(written.is_blocked);
+    }
+}

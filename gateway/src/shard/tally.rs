@@ -1,0 +1,72 @@
+//! From the fan-out's plain totals to the shard's metrics.
+
+use fanout::Counters;
+use wire::refusal::Code;
+use wire::topic::Topic;
+
+use super::sessions::Output;
+use crate::metrics::{Channel, CloseReason, RequestError, ShardMetrics};
+
+/// Remembers what was counted already, because metrics only grow by what is new.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counted: Counters,
+}
+
+impl Tally {
+    /// Adds what one cycle wrote.
+    pub(super) fn count_writes(&self, metrics: &ShardMetrics, output: &Output) {
+        metrics.frames_sent.add(output.frames);
+        metrics.plain_bytes_sent.add(output.plain_bytes);
+        metrics.tls_bytes_sent.add(output.tls_bytes);
+        metrics.tls_records.add(output.records);
+        metrics.sends.add(output.sends);
+        metrics.sends_blocked.add(output.blocked);
+    }
+
+    /// Adds what the fan-out counted since the last call.
+    pub(super) fn count(&mut self, metrics: &ShardMetrics, counters: &Counters) {
+        let before = std::mem::replace(&mut self.counted, counters.clone());
+        for index in 0..Topic::COUNT {
+            if let Some(topic) = Topic::from_index(index) {
+                let new = counters.frames_encoded[index] - before.frames_encoded[index];
+                metrics.frames_encoded.of(channel(topic)).add(new);
+            }
+        }
+        for code in Code::ALL {
+            let new = counters.refusals[code.index()] - before.refusals[code.index()];
+            metrics.request_errors.of(request_error(code)).add(new);
+        }
+        metrics.frames_encoded.of(Channel::Heartbeat).add(counters.heartbeats - before.heartbeats);
+        metrics.requests.add(counters.requests - before.requests);
+        metrics.subscriptions.set(counters.subscriptions);
+    }
+
+    /// Adds sessions that ended.
+    pub(super) fn count_closed(&self, metrics: &ShardMetrics, ended: Vec<CloseReason>) {
+        for reason in ended {
+            metrics.sessions_closed.of(reason).inc();
+        }
+    }
+}
+
+const fn channel(topic: Topic) -> Channel {
+    match topic {
+        Topic::TickerOnQuote | Topic::TickerOnTrade => Channel::Ticker,
+        Topic::Trade => Channel::Trade,
+        Topic::Book(_) => Channel::Book,
+        Topic::Bars(_) => Channel::Ohlc,
+        Topic::Instrument => Channel::Instrument,
+    }
+}
+
+const fn request_error(code: Code) -> RequestError {
+    match code {
+        Code::InvalidRequest => RequestError::InvalidRequest,
+        Code::UnknownChannel => RequestError::UnknownChannel,
+        Code::UnknownSymbol => RequestError::UnknownSymbol,
+        Code::SymbolLimit => RequestError::SymbolLimit,
+        Code::RateLimit => RequestError::RateLimit,
+        Code::Internal => RequestError::Internal,
+    }
+}
