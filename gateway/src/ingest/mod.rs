@@ -1,1 +1,251 @@
-//! The ingest thread.
+//! The ingest thread: venues in, the ring out.
+//!
+//! One thread, one tokio runtime of its own, one task per feed. A message goes through
+//! [`Pipeline::message`]: decoded, normalised, numbered, folded into the truth, written into the ring;
+//! all of that without waiting, locking or allocating. Connections, subscriptions and snapshots are
+//! around it. A venue's failure is counted and repaired here; nothing a venue does ends the thread.
+//! The thread also lends a copy of the truth to a shard that was lapped.
+
+mod backoff;
+mod board;
+mod complaint;
+mod define;
+mod dial;
+mod feed;
+mod normalise;
+mod numbers;
+mod pipeline;
+mod publisher;
+mod rest;
+mod resync;
+mod tracked;
+
+use std::cell::RefCell;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender};
+use handoff::Writer;
+use thiserror::Error;
+use tokio::runtime::Builder;
+use tokio::task::{JoinHandle, JoinSet, LocalSet};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::catalogue::Catalogue;
+use crate::clock;
+use crate::config::{self, Dialect, FeedSymbols};
+use crate::metrics::Metrics;
+use crate::threads::StopFlag;
+
+pub use dial::BadAddress;
+pub use normalise::Normaliser;
+pub use pipeline::Pipeline;
+pub use publisher::{Publisher, Replica};
+
+/// How often requests from other threads and the stop flag are looked at.
+const HOUSEKEEPING: Duration = Duration::from_millis(5);
+/// Levels of a record that replaces a book: all of the old and all of the new, both sides.
+const LEVELS_PER_BOOK_LEVEL: usize = 4;
+/// Bytes of a level in a record, and of what stands before the levels.
+const LEVEL_BYTES: usize = 16;
+const HEAD_BYTES: usize = 64;
+
+/// What bounds a feed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one message.
+    pub message_bytes_max: usize,
+    /// Levels kept per side of a book.
+    pub book_levels_max: usize,
+    /// From dialling to the first message; also for one snapshot.
+    pub connect_timeout: Duration,
+    /// Silence after which a venue is taken for dead.
+    pub silence_timeout: Duration,
+    /// Cap of the first wait before trying again.
+    pub backoff_min: Duration,
+    /// Cap of all later waits.
+    pub backoff_max: Duration,
+}
+
+impl From<&config::Ingest> for Limits {
+    fn from(settings: &config::Ingest) -> Self {
+        Self {
+            message_bytes_max: settings.message_bytes_max,
+            book_levels_max: settings.book_levels_max,
+            connect_timeout: settings.connect_timeout,
+            silence_timeout: settings.silence_timeout,
+            backoff_min: settings.backoff_min,
+            backoff_max: settings.backoff_max,
+        }
+    }
+}
+
+/// Why ingest cannot start: the operator's to mend.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// An address cannot be used.
+    #[error("feed {feed}: {source}")]
+    Address {
+        /// Which feed.
+        feed: String,
+        /// What is wrong with it.
+        source: BadAddress,
+    },
+    /// The authority's file cannot be used.
+    #[error("feed {feed}: cannot use ca_file {file}: {source}", file = file.display())]
+    CaFile {
+        /// Which feed.
+        feed: String,
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Snapshots of this dialect come by REST.
+    #[error("feed {feed}: this dialect needs rest_url")]
+    RestUrl {
+        /// Which feed.
+        feed: String,
+    },
+    /// This dialect does not list its symbols on the stream.
+    #[error("feed {feed}: this dialect needs a list of symbols")]
+    Symbols {
+        /// Which feed.
+        feed: String,
+    },
+    /// A whole book would not fit one record.
+    #[error(
+        "ring too small: its largest record is {record_bytes} bytes, a book needs {book_bytes}"
+    )]
+    Ring {
+        /// The largest record of the ring.
+        record_bytes: usize,
+        /// What replacing a book of `book_levels_max` takes.
+        book_bytes: usize,
+    },
+    /// The runtime could not be made.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+/// A shard asks for a copy of the truth, having been lapped.
+pub struct ReplicaRequest {
+    /// Where the answer goes; it must have room for one.
+    pub reply: Sender<Replica>,
+    /// Called after the answer was sent, to wake the shard.
+    pub wake: Box<dyn FnOnce() + Send>,
+}
+
+/// What ingest shares with the other threads.
+pub struct Seams {
+    /// The ring's one writer.
+    pub ring: Writer,
+    /// Bounded; looked at every few milliseconds.
+    pub replica_requests: Receiver<ReplicaRequest>,
+    /// Instruments and feeds, for door and admin.
+    pub catalogue: Arc<Catalogue>,
+    /// Counters and stations.
+    pub metrics: Arc<Metrics>,
+    /// Ends the thread.
+    pub stop: StopFlag,
+}
+
+/// Settings that were found usable.
+pub struct Ingest {
+    routes: Vec<feed::Route>,
+    symbols_max: usize,
+    book_bytes: usize,
+}
+
+impl Ingest {
+    /// Checks what can be checked without a connection.
+    pub fn new(settings: &config::Ingest) -> Result<Self, IngestError> {
+        let limits = Limits::from(settings);
+        let feeds = settings.feeds.iter().enumerate();
+        let routes =
+            feeds.map(|(index, feed)| route(feed, index, limits)).collect::<Result<_, _>>()?;
+        let book_bytes = HEAD_BYTES + limits.book_levels_max * LEVELS_PER_BOOK_LEVEL * LEVEL_BYTES;
+        Ok(Self { routes, symbols_max: settings.symbols_max, book_bytes })
+    }
+
+    /// Runs on the calling thread until asked to stop.
+    pub fn run(self, seams: Seams) -> Result<(), IngestError> {
+        let record_bytes = seams.ring.record_size_max();
+        if record_bytes < self.book_bytes {
+            return Err(IngestError::Ring { record_bytes, book_bytes: self.book_bytes });
+        }
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(IngestError::Runtime)?;
+        LocalSet::new().block_on(&runtime, self.serve(seams));
+        Ok(())
+    }
+
+    async fn serve(self, seams: Seams) {
+        let Seams { ring, replica_requests, catalogue, metrics, stop } = seams;
+        let publisher =
+            Rc::new(RefCell::new(Publisher::new(ring, self.symbols_max, Arc::clone(&metrics))));
+        let board = Rc::new(board::Board::new(self.routes.iter().map(|r| &*r.feed.name)));
+        let fetches = Rc::new(RefCell::new(JoinSet::new()));
+        let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+        for route in self.routes {
+            let task = feed::FeedTask::new(
+                route,
+                Rc::clone(&publisher),
+                Arc::clone(&metrics),
+                Rc::clone(&board),
+                Rc::clone(&fetches),
+            );
+            tasks.push(tokio::task::spawn_local(Rc::new(task).run()));
+        }
+        let mut turns = interval(HOUSEKEEPING);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !stop.is_set() {
+            turns.tick().await;
+            for request in replica_requests.try_iter() {
+                // A shard that no longer waits has stopped.
+                let _ = request.reply.try_send(publisher.borrow_mut().replica());
+                (request.wake)();
+            }
+            board.show(&mut publisher.borrow_mut(), &catalogue);
+            publisher.borrow_mut().hand_over(clock::now());
+            while let Some(ended) = fetches.borrow_mut().try_join_next() {
+                ended.unwrap_or_else(rethrow);
+            }
+            while let Some(at) = tasks.iter().position(JoinHandle::is_finished) {
+                tasks.swap_remove(at).await.unwrap_or_else(rethrow);
+            }
+        }
+    }
+}
+
+/// A task of ours that panicked is a bug, and ends the thread as a panic of its own would.
+fn rethrow(error: tokio::task::JoinError) {
+    if error.is_panic() {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+fn route(feed: &config::Feed, index: usize, limits: Limits) -> Result<feed::Route, IngestError> {
+    let name = || feed.name.clone();
+    let bad_address = |source| IngestError::Address { feed: name(), source };
+    let address = dial::Address::websocket(&feed.url).map_err(bad_address)?;
+    let rest = feed.rest_url.as_deref().map(dial::Address::http).transpose();
+    let rest = rest.map_err(bad_address)?;
+    if feed.dialect != Dialect::Kraken {
+        if rest.is_none() {
+            return Err(IngestError::RestUrl { feed: name() });
+        }
+        if feed.symbols == FeedSymbols::All {
+            return Err(IngestError::Symbols { feed: name() });
+        }
+    }
+    let tls = dial::tls_config(feed.ca_file.as_deref()).map_err(|source| IngestError::CaFile {
+        feed: name(),
+        file: feed.ca_file.clone().unwrap_or_default(),
+        source,
+    })?;
+    Ok(feed::Route { feed: feed.clone(), index, address, rest, tls, limits })
+}

@@ -1,0 +1,248 @@
+//! The path of a venue's message through ingest, on one core, with recorded Binance traffic.
+//!
+//! ```text
+//!   recording --> [ decode ] --> [ normalise ] --> [ number, fold, write ] --> ring (nobody reads)
+//!   in memory     venue          ingest::Normaliser  ingest::Publisher, market::Truth
+//! ```
+//!
+//! Not an open loop: what is asked here is how fast one core can go and whether it allocates. Each
+//! pass starts from nothing and replays everything; the first passes warm up, the median of the others
+//! is reported. Allocations are counted by the allocator itself, over a second half of a pass,
+//! when every buffer has reached its size. Run it with `cargo bench -p gateway --bench ingest`;
+//! `-- --json` prints one line.
+#![allow(clippy::print_stdout, missing_docs, unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gateway::config::{Dialect, Feed, FeedSymbol, FeedSymbols};
+use gateway::ingest::{Limits, Pipeline, Publisher};
+use gateway::metrics::Metrics;
+use gateway::metrics::TickKind::{Book, Quote, Trade};
+use market::Nanos;
+
+const PASSES: usize = 9;
+const WARM_UP: usize = 2;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One recorded message and whose it is.
+struct Message {
+    feed: usize,
+    recv: Nanos,
+    bytes: Vec<u8>,
+    /// A REST snapshot of this symbol.
+    snapshot_of: Option<&'static str>,
+}
+
+const FILES: [(&str, usize, &str); 3] = [
+    ("binance_spot/btcusdt_20240808.gz", 0, "BTCUSDT"),
+    ("binance_spot/ethusdt_20240808.gz", 0, "ETHUSDT"),
+    ("binance_usdm/btcusdt_20240808.gz", 1, "BTCUSDT"),
+];
+
+fn load() -> Result<Vec<Message>, PathBuf> {
+    let folder = std::env::var_os("GATEWAY_DATA").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
+        PathBuf::from,
+    );
+    let mut messages = Vec::new();
+    for (name, feed, symbol) in FILES {
+        let path = folder.join(name);
+        let bytes = std::fs::read(&path).map_err(|_| path)?;
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(bytes.as_slice())
+            .read_to_string(&mut text)
+            .expect("the recording unpacks");
+        for line in text.lines() {
+            let (recv, message) = line.split_once(' ').expect("time and message");
+            messages.push(Message {
+                feed,
+                recv: Nanos(recv.parse().expect("nanoseconds")),
+                bytes: message.as_bytes().to_vec(),
+                snapshot_of: message.starts_with("{\"lastUpdateId\"").then_some(symbol),
+            });
+        }
+    }
+    messages.sort_by_key(|message| message.recv);
+    Ok(messages)
+}
+
+fn feed(name: &str, dialect: Dialect, symbols: &[&str]) -> Feed {
+    let symbol = |venue_symbol: &&str| FeedSymbol {
+        venue_symbol: (*venue_symbol).to_owned(),
+        symbol: format!("{name}:{venue_symbol}"),
+        base: venue_symbol[..3].to_owned(),
+        quote: "USDT".to_owned(),
+        price_precision: None,
+        size_precision: None,
+    };
+    Feed {
+        name: name.to_owned(),
+        dialect,
+        url: String::new(),
+        rest_url: None,
+        ca_file: None,
+        headers: Vec::new(),
+        symbols: FeedSymbols::List(symbols.iter().map(symbol).collect()),
+        book_depth: 1000,
+    }
+}
+
+struct Gateway {
+    pipelines: [Pipeline; 2],
+    publisher: Publisher,
+    metrics: Arc<Metrics>,
+}
+
+impl Gateway {
+    fn new() -> Self {
+        let feeds = [
+            feed("spot", Dialect::BinanceSpot, &["BTCUSDT", "ETHUSDT"]),
+            feed("usdm", Dialect::BinanceUsdM, &["BTCUSDT"]),
+        ];
+        let limits = Limits {
+            message_bytes_max: 1 << 20,
+            book_levels_max: 5000,
+            connect_timeout: Duration::ZERO,
+            silence_timeout: Duration::ZERO,
+            backoff_min: Duration::ZERO,
+            backoff_max: Duration::ZERO,
+        };
+        let metrics = Arc::new(Metrics::new(feeds.iter().map(|f| &*f.name), 0));
+        let (ring, _) = handoff::channel(1 << 24).expect("a good capacity");
+        let publisher = Publisher::new(ring, 16, Arc::clone(&metrics));
+        let mut at = 0;
+        let pipelines = feeds.map(|feed| {
+            at += 1;
+            Pipeline::new(&feed, at - 1, limits, Arc::clone(&metrics))
+        });
+        let mut gateway = Self { pipelines, publisher, metrics };
+        for pipeline in &mut gateway.pipelines {
+            pipeline.normaliser.connected(Nanos(1), &mut gateway.publisher);
+        }
+        gateway
+    }
+
+    fn take(&mut self, message: &Message) {
+        let Self { pipelines, publisher, .. } = self;
+        let pipeline = &mut pipelines[message.feed];
+        match message.snapshot_of {
+            None => pipeline.message(&message.bytes, message.recv, publisher),
+            Some(symbol) => {
+                assert!(pipeline.snapshot(symbol, &message.bytes, message.recv, publisher));
+            }
+        }
+        publisher.flush();
+    }
+}
+
+#[derive(Default)]
+struct Times {
+    whole: Vec<f64>,
+    decode: Vec<f64>,
+    per_allocation: f64,
+    published: u64,
+}
+
+fn whole_pass(messages: &[Message], times: &mut Times) {
+    let mut gateway = Gateway::new();
+    let half = messages.len() / 2;
+    let begin = Instant::now();
+    messages[..half].iter().for_each(|message| gateway.take(message));
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    messages[half..].iter().for_each(|message| gateway.take(message));
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    times.whole.push(begin.elapsed().as_nanos() as f64 / messages.len() as f64);
+    times.per_allocation = allocations as f64 / (messages.len() - half) as f64;
+    let published = &gateway.metrics.ingest.ticks_published;
+    times.published = [Book, Quote, Trade].map(|kind| published.of(kind).value()).iter().sum();
+    let failures: u64 = gateway.metrics.ingest.feeds.iter().map(|f| f.gaps.value()).sum();
+    assert_eq!(failures, 0, "the recording has no gap");
+}
+
+fn decode_pass(messages: &[Message], times: &mut Times) {
+    let mut decoder = venue::Binance::new(1 << 20);
+    let begin = Instant::now();
+    for message in messages {
+        let sink = |event: venue::Event<'_>| {
+            black_box(&event);
+        };
+        let outcome = match message.snapshot_of {
+            None => decoder.decode(&message.bytes, sink),
+            Some(symbol) => decoder.decode_snapshot(&message.bytes, symbol, sink),
+        };
+        assert_eq!(outcome, Ok(()));
+    }
+    times.decode.push(begin.elapsed().as_nanos() as f64 / messages.len() as f64);
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values[WARM_UP..].to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+fn main() {
+    let messages = match load() {
+        Ok(messages) => messages,
+        Err(path) => {
+            println!("SKIPPED: recorded data not found at {}", path.display());
+            return;
+        }
+    };
+    let mut times = Times::default();
+    for _ in 0..PASSES {
+        whole_pass(&messages, &mut times);
+        decode_pass(&messages, &mut times);
+    }
+    let (whole, decode) = (median(&times.whole), median(&times.decode));
+    let bytes: usize = messages.iter().map(|message| message.bytes.len()).sum();
+    let (count, published) = (messages.len(), times.published);
+    let (rate, allocations) = (1e9 / whole, times.per_allocation);
+    let rest = whole - decode;
+    if std::env::args().any(|argument| argument == "--json") {
+        println!(
+            "{{\"bench\":\"ingest\",\"messages\":{count},\"bytes\":{bytes},\
+             \"ticks\":{published},\"messages_per_s\":{rate:.0},\"ns_per_message\":{whole:.1},\
+             \"decode_ns\":{decode:.1},\"normalise_fold_publish_ns\":{rest:.1},\
+             \"allocations_per_message\":{allocations:.6}}}"
+        );
+    } else {
+        println!("{count} messages, {bytes} bytes, {published} ticks published, one core");
+        println!("whole path             {whole:8.1} ns/message  {rate:10.0} messages/s");
+        println!("  decode               {decode:8.1} ns/message");
+        println!("  normalise to publish {rest:8.1} ns/message");
+        println!("allocations            {allocations:8.6} per message after warm-up");
+    }
+}

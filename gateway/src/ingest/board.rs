@@ -1,0 +1,42 @@
+//! What the catalogue is told: the instruments, and how each feed is doing.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::publisher::Publisher;
+use crate::catalogue::{Catalogue, FeedStatus, Listing};
+
+/// The feeds' standing, collected on the ingest thread.
+pub(super) struct Board {
+    feeds: RefCell<Vec<FeedStatus>>,
+    changed: Cell<bool>,
+}
+
+impl Board {
+    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let status = |name: &str| FeedStatus {
+            name: Arc::from(name),
+            live: false,
+            detail: "connecting".to_owned(),
+        };
+        let feeds = names.into_iter().map(status).collect();
+        Self { feeds: RefCell::new(feeds), changed: Cell::new(true) }
+    }
+
+    pub(super) fn set(&self, index: usize, live: bool, detail: String) {
+        let status = &mut self.feeds.borrow_mut()[index];
+        if status.live != live || status.detail != detail {
+            (status.live, status.detail) = (live, detail);
+            self.changed.set(true);
+        }
+    }
+
+    /// Publishes the listing if anything in it has changed.
+    pub(super) fn show(&self, publisher: &mut Publisher, catalogue: &Catalogue) {
+        if publisher.take_listing_changed() | self.changed.take() {
+            let instruments =
+                publisher.truth().symbols().map(|(_, symbol)| symbol.instrument.clone()).collect();
+            catalogue.publish(Listing { instruments, feeds: self.feeds.borrow().clone() });
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Publishes ticks: numbers them, folds them into ingest's truth and writes them into the ring.
+//!
+//! Owned by the ingest thread and shared by its feeds. Invariant: the truth is the fold of exactly
+//! the records in the ring, so a shard can take a clone of it and read on from the place it was
+//! taken at. Nothing is allocated for a tick; a definition of an instrument is.
+
+use std::sync::Arc;
+
+use handoff::{Position, Writer};
+use market::{Body, Instrument, Nanos, Stamps, State, Symbol, SymbolId, Tick, Truth};
+
+use crate::clock;
+use crate::latency::{Station, Stretch};
+use crate::metrics::{Metrics, TickKind, TickRefusal};
+
+/// The truth and the ring.
+pub struct Publisher {
+    truth: Truth,
+    ring: Writer,
+    record: Vec<u8>,
+    symbols_max: usize,
+    listing_changed: bool,
+    station: Station,
+    metrics: Arc<Metrics>,
+}
+
+/// The truth as of a place in the ring: what a lapped shard goes on from.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Everything before `position`, folded.
+    pub truth: Truth,
+    /// Where to read on.
+    pub position: Position,
+}
+
+impl Publisher {
+    /// Starts with no symbols; more than `symbols_max` are refused.
+    pub fn new(ring: Writer, symbols_max: usize, metrics: Arc<Metrics>) -> Self {
+        let station = metrics.latency.station(Stretch::RecvToPublish);
+        Self {
+            truth: Truth::default(),
+            ring,
+            record: Vec::new(),
+            symbols_max,
+            listing_changed: true,
+            station,
+            metrics,
+        }
+    }
+
+    /// Publishes one event of a defined symbol. False, and counted, when the ring cannot hold it.
+    pub fn publish(&mut self, symbol: SymbolId, event: Nanos, recv: Nanos, body: Body<'_>) -> bool {
+        let sequence = self.truth.next_sequence(symbol, body.channel());
+        let stamps = Stamps { event, recv, publish: clock::now() };
+        let tick = Tick { symbol, sequence, stamps, body };
+        self.record.clear();
+        tick.encode(&mut self.record);
+        if self.record.len() > self.ring.record_size_max() {
+            self.refuse(TickRefusal::TooLarge);
+            return false;
+        }
+        if let Body::State(state) = tick.body {
+            self.count_state(symbol, state);
+        }
+        self.truth.apply(&tick).expect("the symbol is defined and the sequence is the truth's own");
+        self.ring.append(&self.record).expect("its size was checked");
+        let metrics = &self.metrics.ingest;
+        metrics.ticks_published.of(kind_of(&tick.body)).inc();
+        metrics.ring_bytes.add(self.record.len() as u64);
+        self.station.record_span(recv, stamps.publish);
+        true
+    }
+
+    /// Defines a symbol and publishes its definition; none, and counted, when there are too many or
+    /// its name is taken.
+    pub fn define(&mut self, instrument: Instrument, recv: Nanos) -> Option<SymbolId> {
+        if self.truth.symbol_count() >= self.symbols_max {
+            self.refuse(TickRefusal::SymbolLimit);
+            tracing::warn!(symbol = &*instrument.symbol, "refused: symbols_max is reached");
+            return None;
+        }
+        if self.truth.find(&instrument.symbol).is_some() {
+            self.refuse(TickRefusal::NoInstrument);
+            let (symbol, feed) = (&*instrument.symbol, &*instrument.venue);
+            tracing::warn!(symbol, feed, "refused: the name is taken");
+            return None;
+        }
+        let id = SymbolId(self.truth.symbol_count() as u32);
+        if !self.publish(id, Nanos::UNKNOWN, recv, Body::Instrument(instrument)) {
+            return None;
+        }
+        self.metrics.ingest.symbols.of(State::Recovering).inc();
+        self.listing_changed = true;
+        Some(id)
+    }
+
+    /// Publishes a changed definition.
+    pub fn redefine(&mut self, symbol: SymbolId, instrument: Instrument, recv: Nanos) {
+        self.listing_changed |=
+            self.publish(symbol, Nanos::UNKNOWN, recv, Body::Instrument(instrument));
+    }
+
+    /// Counts an event that is not published.
+    pub fn refuse(&self, reason: TickRefusal) {
+        self.metrics.ingest.ticks_refused.of(reason).inc();
+    }
+
+    /// Shows the readers what was published, and wakes those that sleep.
+    pub fn flush(&mut self) {
+        self.ring.flush();
+    }
+
+    /// Offers the latencies measured so far, about once a second.
+    pub fn hand_over(&mut self, now: Nanos) {
+        self.station.hand_over(now);
+    }
+
+    /// True once after each change of a definition.
+    pub fn take_listing_changed(&mut self) -> bool {
+        std::mem::take(&mut self.listing_changed)
+    }
+
+    /// A copy of everything, and where to read on. It takes as long as the books are large.
+    pub fn replica(&mut self) -> Replica {
+        self.ring.flush();
+        Replica { truth: self.truth.clone(), position: self.ring.position() }
+    }
+
+    /// Everything known.
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    /// What is known of a symbol that was defined here.
+    pub(super) fn symbol(&self, id: SymbolId) -> &Symbol {
+        self.truth.symbol(id).expect("ids come from `define`")
+    }
+
+    fn count_state(&self, symbol: SymbolId, state: State) {
+        let symbols = &self.metrics.ingest.symbols;
+        symbols.of(self.symbol(symbol).state).dec();
+        symbols.of(state).inc();
+    }
+}
+
+const fn kind_of(body: &Body<'_>) -> TickKind {
+    match body {
+        Body::Instrument(_) => TickKind::Instrument,
+        Body::State(_) => TickKind::State,
+        Body::Quote(_) => TickKind::Quote,
+        Body::Ticker(..) => TickKind::Statistics,
+        Body::Trade(_) => TickKind::Trade,
+        Body::Book(_) => TickKind::Book,
+    }
+}
