@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => args.common.json,
         Command::Generate(args) => args.common.json,
     };
-    match start(command).and_then(|handle| attend(handle)) {
+    match start(command).and_then(attend) {
         Ok(summary) => {
             report(&summary, json);
             ExitCode::SUCCESS

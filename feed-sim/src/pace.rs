@@ -66,11 +66,10 @@ impl Pacer {
             match (self.pace, &self.alarm) {
                 _ if left_ns == 0 => return,
                 (Pace::Alarm, Some(alarm)) if left_ns > ALARM_MIN_NS => alarm.ring(left_ns).await,
-                (Pace::Alarm, Some(_)) => tokio::task::yield_now().await,
                 (Pace::Spin, _) if left_ns > TIMER_NS => {
                     tokio::time::sleep(Duration::from_nanos(left_ns - TIMER_NS)).await;
                 }
-                (Pace::Spin, _) => tokio::task::yield_now().await,
+                (Pace::Alarm, Some(_)) | (Pace::Spin, _) => tokio::task::yield_now().await,
                 _ => tokio::time::sleep(Duration::from_nanos(left_ns)).await,
             }
         }

@@ -10,7 +10,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -98,11 +98,7 @@ impl Truth {
     }
 }
 
-fn write_chunks(
-    mut file: File,
-    arriving: &Receiver<Vec<u8>>,
-    path: &PathBuf,
-) -> Result<(), String> {
+fn write_chunks(mut file: File, arriving: &Receiver<Vec<u8>>, path: &Path) -> Result<(), String> {
     for chunk in arriving {
         file.write_all(&chunk).map_err(|error| format!("{}: {error}", path.display()))?;
     }

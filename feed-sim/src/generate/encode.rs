@@ -187,7 +187,7 @@ pub(crate) fn truth_ticker(out: &mut Vec<u8>, instrument: &Instrument, symbol: &
 pub(crate) fn truth_book(
     out: &mut Vec<u8>,
     instrument: &Instrument,
-    named: impl Iterator<Item = Named> + Clone,
+    named: &[Named],
     checksum: u32,
     seq: u64,
     ts_ns: u64,
@@ -197,7 +197,7 @@ pub(crate) fn truth_book(
         put(out, r#",""#);
         put(out, name);
         put(out, r#"":["#);
-        for (index, (_, level)) in named.clone().filter(|(of, _)| *of == side).enumerate() {
+        for (index, (_, level)) in named.iter().filter(|(of, _)| *of == side).enumerate() {
             put(out, if index == 0 { r#"[""# } else { r#",[""# });
             write(out, level.price, instrument.price_decimals);
             put(out, r#"",""#);

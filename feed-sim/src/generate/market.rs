@@ -139,9 +139,11 @@ impl Generator {
                 truth.line(|out| encode::truth_trade(out, instrument, trade, 0));
             }
             truth.line(|out| encode::truth_ticker(out, instrument, symbol, 0));
-            let levels = [Side::Bid, Side::Ask]
-                .into_iter()
-                .flat_map(|side| symbol.book.side(side).iter().map(move |&level| (side, level)));
+            self.named.clear();
+            for side in [Side::Bid, Side::Ask] {
+                self.named.extend(symbol.book.side(side).iter().map(|&level| (side, level)));
+            }
+            let levels = &self.named;
             truth.line(|out| {
                 encode::truth_book(out, instrument, levels, sum, 0, symbol.ts_ns);
             });
@@ -208,7 +210,7 @@ impl Generator {
             let (instrument, symbol) = (&market.instruments[index], &market.symbols[index]);
             symbol.book.name_for_depth(usize::MAX, &self.ops, &mut self.named);
             let seq = symbol.sequences[BOOK];
-            let named = self.named.iter().copied();
+            let named = &self.named;
             truth.line(|out| encode::truth_book(out, instrument, named, right, seq, due_ns));
         }
     }
@@ -217,10 +219,9 @@ impl Generator {
     fn send_book(&mut self, index: usize, due_ns: u64, checksum: u32) {
         let whole_from = DEPTHS.iter().position(|&depth| usize::from(depth) >= self.levels_max);
         let whole_from = whole_from.unwrap_or(DEPTHS.len());
-        let groups = (0..whole_from).map(|at| at..at + 1).chain([whole_from..DEPTHS.len()]);
-        for group in groups {
-            let depth = DEPTHS[group.start.min(DEPTHS.len() - 1)];
-            let interests = &BOOKS[group];
+        for first in 0..DEPTHS.len().min(whole_from + 1) {
+            let last = if first == whole_from { DEPTHS.len() } else { first + 1 };
+            let (depth, interests) = (DEPTHS[first], &BOOKS[first..last]);
             if !interests.iter().any(|&interest| self.desk.is_wanted(index, interest)) {
                 continue;
             }

@@ -10,13 +10,13 @@ mod book;
 mod encode;
 mod market;
 mod names;
+mod run;
 mod symbol;
+mod venue;
 
-use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -24,25 +24,18 @@ use fastrand::Rng;
 pub use self::arrivals::Burst;
 pub use self::symbol::Mix;
 
-use self::arrivals::Arrivals;
 use self::market::{GeneratedMarket, Generator};
+use self::venue::GeneratedVenue;
 use crate::error::SimError;
 use crate::handle::{Handle, Play, ServerOptions, launch};
-use crate::kraken;
-use crate::kraken::desk::{Desk, Market};
-use crate::net::hub::{Connection, Hub, Venue, bump};
-use crate::net::rest::{RestAnswer, RestReply};
-use crate::pace::{Pace, Pacer};
-use crate::summary::{LatenessMeter, Run};
+use crate::kraken::desk::Desk;
+use crate::pace::Pace;
 use crate::truth::Truth;
 
 /// Symbols at most.
 pub const SYMBOLS_MAX: usize = 10_000;
 /// Ticks a second at most.
 pub const RATE_MAX: f64 = 200_000.0;
-/// Ticks between two looks at the sockets when many are due.
-const BATCH_MAX: usize = 128;
-
 /// A market to generate. Every field has a default: 500 symbols, 2,000 ticks a second.
 #[derive(Clone, Debug)]
 pub struct Generate {
@@ -115,8 +108,9 @@ impl Generate {
             let market = GeneratedMarket::new(self.symbols, self.levels, now_ns, &mut rng);
             let desk = Desk::new(market, Rc::clone(&hub));
             let generator = Generator::new(desk, truth, self.zipf, self.mix, self.levels);
-            let venue = Rc::new(GeneratedVenue { generator: RefCell::new(generator), hub });
-            Play { venue: Rc::clone(&venue) as Rc<dyn Venue>, run: Box::pin(run(self, venue, rng)) }
+            let venue = Rc::new(GeneratedVenue::new(generator, hub));
+            let run = Box::pin(run::run(self, Rc::clone(&venue), rng));
+            Play { venue, run }
         })
     }
 
@@ -142,139 +136,5 @@ impl Generate {
             return Err(SimError::option("--mix", "the weights must sum to 1 to 1,000,000"));
         }
         Ok(())
-    }
-}
-
-struct GeneratedVenue {
-    generator: RefCell<Generator>,
-    hub: Rc<Hub>,
-}
-
-impl GeneratedVenue {
-    fn has_subscriber(&self) -> bool {
-        let generator = self.generator.borrow();
-        let desk = &generator.desk;
-        (0..desk.market.symbol_count()).any(|symbol| desk.has_subscriber(symbol))
-    }
-
-    /// `list` picks the desk's set of symbols that the fault waits for.
-    fn mark(&self, symbol: &str, list: impl Fn(&mut Desk<GeneratedMarket>, usize)) {
-        let desk = &mut self.generator.borrow_mut().desk;
-        if let Some(index) = desk.market.find(symbol) {
-            list(desk, index);
-        }
-    }
-}
-
-impl Venue for GeneratedVenue {
-    fn accepts(&self, path: &str) -> bool {
-        path == kraken::PATH
-    }
-
-    fn opened(&self, connection: &Rc<Connection>, _: &str) {
-        self.generator.borrow_mut().desk.opened(connection);
-    }
-
-    fn heard(&self, connection: &Rc<Connection>, text: &[u8]) {
-        self.generator.borrow_mut().desk.heard(connection, text);
-    }
-
-    fn closed(&self, connection: &Connection) {
-        self.generator.borrow_mut().desk.closed(connection);
-    }
-
-    fn rest(&self, _: &str, _: &str) -> RestAnswer {
-        RestAnswer::Now(RestReply::error(404, -1000, "a generated market is served at /v2 only"))
-    }
-
-    fn second_passed(&self) {
-        self.generator.borrow_mut().desk.heartbeat(&self.hub.connections());
-    }
-
-    fn corrupt_next_checksum(&self, symbol: &str) {
-        self.mark(symbol, |desk, index| {
-            desk.corrupt.insert(index);
-        });
-    }
-
-    fn skip_next_update(&self, symbol: &str) {
-        self.mark(symbol, |desk, index| {
-            desk.skip.insert(index);
-        });
-    }
-}
-
-async fn run(options: Generate, venue: Rc<GeneratedVenue>, mut rng: Rng) -> Run {
-    let hub = Rc::clone(&venue.hub);
-    let mut meter = LatenessMeter::new();
-    venue.generator.borrow_mut().record_start();
-    let began_ns = tokio::select! {
-        began_ns = begin(&options, &venue) => began_ns,
-        () = hub.stopped() => hub.clock.now_ns(),
-    };
-    tokio::select! {
-        () = play(&options, &venue, &mut rng, &mut meter, began_ns) => {}
-        () = hub.stopped() => {}
-    }
-    let elapsed_ns = hub.clock.now_ns() - began_ns;
-    hub.publish_progress(meter.max_ns());
-    hub.progress.done.store(1, Ordering::Relaxed);
-    match options.exit_when_done {
-        Some(linger) => {
-            let _ = tokio::time::timeout(linger, hub.stopped()).await;
-        }
-        None => hub.stopped().await,
-    }
-    let truth = venue.generator.borrow_mut().truth.take();
-    let truth = truth.map(|truth| truth.finish(hub.ticks.get()));
-    Run { loops: 0, elapsed_ns, lateness: meter.report(), truth }
-}
-
-/// Waits for the start condition and the delay; the time at which the market opens.
-async fn begin(options: &Generate, venue: &GeneratedVenue) -> u64 {
-    while options.wait_for_subscriber && !venue.has_subscriber() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    tokio::time::sleep(options.start_delay).await;
-    venue.hub.clock.now_ns()
-}
-
-async fn play(
-    options: &Generate,
-    venue: &GeneratedVenue,
-    rng: &mut Rng,
-    meter: &mut LatenessMeter,
-    began_ns: u64,
-) {
-    let hub = &venue.hub;
-    let pacer = Pacer::new(hub.clock, options.pace.resolve(options.rate));
-    let mut arrivals = Arrivals::new(options.rate, options.burst, rng);
-    let mut start_ns = began_ns;
-    let mut next_ns = arrivals.next(rng);
-    let ticks_max = options.ticks_max.unwrap_or(u64::MAX);
-    while hub.ticks.get() < ticks_max {
-        let due_ns = start_ns + next_ns;
-        if hub.clock.now_ns() < due_ns {
-            pacer.until(due_ns).await;
-        }
-        if hub.is_paused() {
-            let since_ns = hub.clock.now_ns();
-            hub.while_paused().await;
-            start_ns += hub.clock.now_ns() - since_ns;
-        }
-        let mut generator = venue.generator.borrow_mut();
-        for _ in 0..BATCH_MAX {
-            let (due_ns, now_ns) = (start_ns + next_ns, hub.clock.now_ns());
-            if due_ns > now_ns || hub.ticks.get() >= ticks_max {
-                break;
-            }
-            generator.tick(due_ns, rng);
-            bump(&hub.ticks);
-            meter.record(now_ns - due_ns);
-            next_ns = arrivals.next(rng);
-        }
-        drop(generator);
-        hub.publish_progress(meter.max_ns());
-        tokio::task::yield_now().await;
     }
 }

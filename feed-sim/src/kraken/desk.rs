@@ -124,6 +124,11 @@ impl<M: Market> Desk<M> {
         self.lists[symbol].iter().any(|list| !list.is_empty())
     }
 
+    /// Whether anybody subscribed to anything.
+    pub(crate) fn has_subscribers(&self) -> bool {
+        self.by_connection.values().any(|held| !held.is_empty())
+    }
+
     /// Serialises one message and queues it for everybody on the given lists.
     pub(crate) fn publish(
         &mut self,

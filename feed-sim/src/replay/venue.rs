@@ -202,7 +202,7 @@ impl hub::Venue for ReplayVenue {
         let mut state = self.state.borrow_mut();
         let mut connections = self.hub.connections();
         self.seconds.set(self.seconds.get() + 1);
-        if self.seconds.get() % PING_EVERY_S == 0 {
+        if self.seconds.get().is_multiple_of(PING_EVERY_S) {
             state.binance.ping(&connections);
         }
         connections.retain(|connection| connection.path == kraken::PATH);
