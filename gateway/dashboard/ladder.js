@@ -3,10 +3,13 @@
 // Bars behind the figures show the running total against the larger side's, so that depth can be
 // seen at a glance. Totals are exact decimals. Rows are made once and only their texts change.
 
+import { ruler } from "./columns.js";
 import { add, compare, subtract } from "./decimal.js";
 import { element, QuantityCell, TextCell } from "./figure.js";
 import { BOOK_DEPTH } from "./market.js";
 
+const PRICE_PADDING = 17;
+const QTY_PADDING = 12;
 const CHECK_WORDS = {
   waiting: ["… waiting", "Waiting for a snapshot of the book"],
   verified: ["✓ verified", "The book's CRC32 checksum agrees"],
@@ -27,6 +30,12 @@ export class Ladder {
     this.version = -1;
     /** Longest price, quantity and total seen of this book, in characters. */
     this.lengths = [];
+    this.fitted = "";
+    this.width = 0;
+    new ResizeObserver((entries) => {
+      this.width = entries[0].contentRect.width;
+      this.version = -1;
+    }).observe(this.el);
     this.buildHead();
     this.rows = Array.from({ length: BOOK_DEPTH }, () => this.buildRow());
     this.message = element("p", "empty", this.el);
@@ -89,22 +98,28 @@ export class Ladder {
     this.paintCheck(book, focus.refused.book);
   }
 
-  /** Gives the columns the widths their longest texts need, so that no figure is cut. */
+  /** Gives the columns the widths their longest texts need; totals go where they do not fit. */
   fit(book, bids, asks) {
-    const longest = [...this.lengths];
+    let [price, qty, total] = this.lengths;
     for (const level of book.bids.concat(book.asks)) {
-      longest[0] = Math.max(longest[0], level.price.length);
-      longest[1] = Math.max(longest[1], level.qty.length);
+      price = Math.max(price, level.price.length);
+      qty = Math.max(qty, level.qty.length);
     }
-    for (const total of [bids.at(-1), asks.at(-1)]) {
-      longest[2] = Math.max(longest[2], total?.length ?? 0);
-    }
-    if (longest.every((length, i) => length === this.lengths[i])) return;
-    this.lengths = longest;
-    // Two characters more for the space between columns; prices are bold, hence wider.
-    const [price, qty, total] = longest.map((n, i) => `minmax(0, ${n * (i ? 1 : 1.1) + 2}fr)`);
-    this.el.style.setProperty("--level", [total, qty, price, price, qty, total].join(" "));
-    this.el.style.setProperty("--level-narrow", [qty, price, price, qty].join(" "));
+    for (const text of [bids.at(-1), asks.at(-1)]) total = Math.max(total, text?.length ?? 0);
+    this.lengths = [price, qty, total];
+    const wanted = `${this.lengths} ${this.width}`;
+    if (wanted === this.fitted) return;
+    this.fitted = wanted;
+    const level = this.rows[0].bid.price.el.parentElement;
+    const digit = ruler(level, false)("0");
+    const prices = `${Math.ceil(ruler(level, true)("0") * price) + PRICE_PADDING}px`;
+    const room = this.width / 2 - parseInt(prices, 10);
+    const totals = (qty + total) * digit + 2 * QTY_PADDING <= room;
+    const sizes = `minmax(0, ${qty + 1}fr)`;
+    const sums = totals ? `minmax(0, ${total + 1}fr)` : "";
+    this.el.dataset.totals = totals ? "shown" : "none";
+    const template = [sums, sizes, prices, prices, sizes, sums].join(" ");
+    this.el.style.setProperty("--level", template);
   }
 
   paintSpread(book) {

@@ -16,7 +16,7 @@ const RESYNC_FIRST_MS = 500;
 const RESYNC_MAX_MS = 30_000;
 const RESYNC_CALM_MS = 60_000;
 const PENDING_MAX = 1_000;
-/** Refusals of the wildcard that mean "I do not know it", a plain server's having no code at all. */
+/** Refusals of the wildcard that mean "I do not know it"; a plain server gives no code at all. */
 const MISUNDERSTOOD = [undefined, "INVALID_REQUEST", "UNKNOWN_SYMBOL"];
 
 export class Session {

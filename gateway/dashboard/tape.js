@@ -17,6 +17,8 @@ export class Tape {
     this.focus = null;
     this.version = -1;
     this.newest = null;
+    /** The longest price, which gives the column its width. */
+    this.digits = 0;
     const head = element("div", "trade head", this.el);
     head.setAttribute("role", "row");
     for (const title of ["Time", "Price", "Size"]) {
@@ -50,6 +52,11 @@ export class Tape {
     const { focus } = this.market;
     if (!focus || (focus === this.focus && focus.tradesVersion === this.version)) return;
     const { trades } = focus;
+    const digits = Math.max(6, ...trades.map((trade) => trade.price.length));
+    if (digits !== this.digits) {
+      this.digits = digits;
+      this.el.style.setProperty("--digits", String(digits));
+    }
     const known = focus === this.focus ? trades.indexOf(this.newest) : -1;
     this.focus = focus;
     this.version = focus.tradesVersion;

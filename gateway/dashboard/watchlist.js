@@ -4,7 +4,7 @@
 // The order by a moving column is refreshed once a second and held while the pointer is over the
 // rows, so that nothing jumps away from under a click.
 
-import { fitColumns } from "./columns.js";
+import { fitColumns, ruler } from "./columns.js";
 import { element } from "./figure.js";
 import { cellText, COLUMNS, inTrouble, ROW_HEIGHT, Slot } from "./watchrow.js";
 
@@ -12,7 +12,12 @@ const OVERSCAN = 4;
 const ORDER_MS = 1_000;
 const HOLD_MS = 2_500;
 const CELL_PADDING = 14;
+/** As in style.css: the sides of a row, and the width at which they and the badges shrink. */
 const LIST_PADDING = 24;
+const LIST_PADDING_NARROW = 14;
+const ROOMY_WIDTH = 640;
+const BADGE_WIDTH = 56;
+const DOT_WIDTH = 14;
 
 export class WatchList {
   constructor(market, choose) {
@@ -35,9 +40,9 @@ export class WatchList {
     this.scrolled = true;
     this.fittedAt = -Infinity;
     this.fitted = "";
-    this.digit = 0;
     /** Longest text seen in each column; they only grow, so that columns do not breathe. */
-    this.lengths = new Map(COLUMNS.map((column) => [column.key, column.title.length + 1]));
+    this.lengths = new Map(COLUMNS.map((column) => [column.key, column.title.length]));
+    this.longestSymbol = "";
     this.headers = this.buildHead();
     this.listen();
   }
@@ -171,27 +176,34 @@ export class WatchList {
   /** Measures the longest texts and gives the columns their widths. */
   fit(now) {
     this.fittedAt = now;
-    for (const row of this.market.rows.values()) {
-      for (const { key } of COLUMNS) {
-        // A spread is never longer than the price it comes from, whose length bounds it.
-        const text = key === "spread" ? "" : cellText(row, key);
-        if (text.length > this.lengths.get(key)) this.lengths.set(key, text.length);
-      }
-    }
-    for (const slot of this.slots) {
-      const spread = slot.row ? cellText(slot.row, "spread").length : 0;
-      if (spread > this.lengths.get("spread")) this.lengths.set("spread", spread);
-    }
-    if (this.digit === 0) this.digit = digitWidth(this.grid);
-    const lengths = new Map(this.lengths);
-    // Letters are wider than digits, bold ones more, and a state badge stands beside the name.
-    lengths.set("symbol", lengths.get("symbol") * 1.25 + (this.grid.clientWidth > 640 ? 7 : 2));
-    const available = this.grid.clientWidth - LIST_PADDING;
-    const { template, left } = fitColumns(lengths, available, this.digit, CELL_PADDING);
+    this.measureTexts();
+    const roomy = this.grid.clientWidth > ROOMY_WIDTH;
+    const available = this.grid.clientWidth - (roomy ? LIST_PADDING : LIST_PADDING_NARROW);
+    const digit = ruler(this.grid, false)("0");
+    const widths = new Map();
+    for (const { key } of COLUMNS) widths.set(key, this.lengths.get(key) * digit + CELL_PADDING);
+    const badge = roomy ? BADGE_WIDTH : DOT_WIDTH;
+    widths.set("symbol", ruler(this.grid, true)(this.longestSymbol) + CELL_PADDING + badge);
+    const { template, left } = fitColumns(widths, available);
     if (template === this.fitted) return;
     this.fitted = template;
     this.grid.style.setProperty("--columns", template);
     this.grid.dataset.left = left.join(" ");
+  }
+
+  measureTexts() {
+    for (const row of this.market.rows.values()) {
+      if (row.symbol.length > this.longestSymbol.length) this.longestSymbol = row.symbol;
+      for (const { key } of COLUMNS) {
+        // Spreads cost arithmetic, so only those on screen are measured, below.
+        const length = key === "spread" ? 0 : cellText(row, key).length;
+        if (length > this.lengths.get(key)) this.lengths.set(key, length);
+      }
+    }
+    for (const slot of this.slots) {
+      const length = slot.row ? cellText(slot.row, "spread").length : 0;
+      if (length > this.lengths.get("spread")) this.lengths.set("spread", length);
+    }
   }
 
   paint(now) {
@@ -232,12 +244,4 @@ function order(a, b, direction) {
   if (typeof a === "string") return (a < b ? -1 : a > b ? 1 : 0) * direction;
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
   return (a - b) * direction;
-}
-
-/** The width of a digit in the list, in pixels. */
-function digitWidth(grid) {
-  const style = getComputedStyle(grid);
-  const context = document.createElement("canvas").getContext("2d");
-  context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
-  return context.measureText("0000000000").width / 10;
 }

@@ -267,13 +267,13 @@ async function main() {
     await page.exposeFunction("reportViolation", (what) => complaints.push(what));
     await page.addInitScript(observePage);
     const result = await check(page, context, chosen);
-    if (complaints.length > 0) throw new Wrong(complaints.join("; "));
+    if (complaints.length > 0) throw new Wrong(complaints.splice(0).join("; "));
     console.log(JSON.stringify(result, null, 2));
     console.log("The page is well.");
   } catch (error) {
     if (chosen.screenshot) await page?.screenshot({ path: chosen.screenshot }).catch(() => {});
     const more = complaints.length > 0 ? `; also: ${complaints.join("; ")}` : "";
-    console.error(`The page is not well: ${error.message}${more}`);
+    console.error(`The page is not well: ${error.message.split("\n")[0]}${more}`);
     process.exitCode = 1;
   } finally {
     await browser.close();

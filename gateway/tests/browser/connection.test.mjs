@@ -57,8 +57,10 @@ test("durations_read_in_the_unit_that_fits", () => {
 });
 
 test("a_narrow_list_leaves_out_whole_columns_never_digits", () => {
-  const lengths = new Map([["symbol", 10], ["bid", 10], ["last", 10], ["low", 10], ["volume", 20]]);
-  assert.deepEqual(fitColumns(lengths, 700, 8, 10).left, []);
-  assert.deepEqual(fitColumns(lengths, 500, 8, 10).left, ["low"]);
-  assert.deepEqual(fitColumns(lengths, 300, 8, 10).left, ["low", "volume"]);
+  const widths = new Map([["symbol", 100], ["bid", 90], ["ask", 90], ["last", 90], ["low", 90],
+    ["high", 90], ["volume", 170]]);
+  assert.deepEqual(fitColumns(widths, 720).left, []);
+  assert.deepEqual(fitColumns(widths, 719).left, ["low", "high"]);
+  assert.deepEqual(fitColumns(widths, 400).left, ["low", "high", "volume"]);
+  assert.equal(fitColumns(widths, 100).template, "minmax(0, 100fr) minmax(0, 90fr)");
 });
