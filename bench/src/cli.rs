@@ -38,6 +38,8 @@ Examples:
   The long proof, against the simulator's ground truth:
     feed-sim generate --truth truth.jsonl ...
     bench verify --ca cert.pem --sessions 1000 --seconds 300 --truth truth.jsonl
+  A replayed recording, whose truth has the venue's own names:
+    bench verify --insecure --truth truth.jsonl --truth-name binance-spot:BTCUSDT=BTC/USDT
   Two symbols in production, full depth, result for a script:
     bench verify --url wss://md.example.com/v2 --symbols BTC/USD,ETH/USD --depth 1000 --json";
 

@@ -268,3 +268,22 @@ fn a_book_that_lacks_the_last_published_change_is_found() {
     only(&verdict, Kind::BookContent);
     assert!(verdict.violations[0].detail.contains("lacks 1"), "{verdict}");
 }
+
+#[test]
+fn a_truth_with_the_venues_own_names_is_read_by_alias() {
+    let market = market();
+    let foreign: Vec<_> = market
+        .truth
+        .iter()
+        .map(|line| line.replace(r#""symbol":"BTC/USD""#, r#""venue":"v","symbol":"BTCUSD""#))
+        .collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("truth.jsonl");
+    std::fs::write(&path, foreign.join("\n") + "\n{\"end\":true}\n").unwrap();
+    let truth = path.to_str().unwrap();
+    let verdict = judge(market.steps(), &["--truth", truth, "--truth-name", "v:BTCUSD=BTC/USD"]);
+    assert_eq!((verdict.exit_code(), verdict.truth.unwrap().books), (0, 3), "{verdict}");
+    let gateway = Gateway::start(script(market.steps()));
+    let error = verify(&options(&gateway, &["--truth", truth])).unwrap_err();
+    assert!(error.to_string().contains("holds none of the symbols"), "{error}");
+}

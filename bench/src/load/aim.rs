@@ -139,7 +139,7 @@ fn depth(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "must be one of 10, 25, 100, 500, 1000".to_owned())
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|seconds: &f64| (0.1..=1e7).contains(seconds))

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::load::aim::{Aim, AimError};
+use crate::load::aim::{Aim, AimError, seconds};
 use crate::load::clock::now_ns;
 use crate::load::crew::{Crew, CrewError};
 use crate::report::progress::Progress;
@@ -15,6 +15,7 @@ use crate::report::progress::Progress;
 pub mod auditor;
 pub mod book;
 mod frames;
+pub mod published;
 pub mod sequence;
 pub mod stream;
 pub mod tape;
@@ -24,7 +25,7 @@ pub mod verdict;
 pub mod violation;
 
 use auditor::{Auditor, Seen};
-use trial::End;
+use trial::{Alias, End};
 use truth::TruthError;
 use verdict::Verdict;
 use violation::Violations;
@@ -38,14 +39,18 @@ pub struct VerifyOptions {
     /// Ground truth of feed-sim (its --truth file), to hold trades and books against at the end
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
+    /// What dashboards call a symbol of the truth, where that differs from the venue's own name;
+    /// once for each symbol
+    #[arg(long, value_name = "VENUE:SYMBOL=NAME", requires = "truth")]
+    pub truth_name: Vec<Alias>,
     /// Seconds before the end within which something published may still have been under way
-    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub grace: f64,
     /// Seconds to wait for the truth file to reach the end of the run
-    #[arg(long, value_name = "S", default_value_t = 30.0)]
+    #[arg(long, value_name = "S", default_value_t = 30.0, value_parser = seconds)]
     pub truth_max: f64,
     /// Seconds without any message, heartbeats included, that make a session silent
-    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
     pub silence_max: f64,
     /// Violations that are described; the others are only counted
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -97,7 +102,7 @@ pub fn verify(options: &VerifyOptions) -> Result<Verdict, VerifyError> {
         Some(path) => {
             let due_ns = end.at_ns - end.grace.as_nanos() as u64;
             truth::wait_until(path, due_ns, Duration::from_secs_f64(options.truth_max))?;
-            Some(trial::hold(&mut auditors, path, end)?)
+            Some(trial::hold(&mut auditors, path, &options.truth_name, end)?)
         }
     };
     let mut seen = Seen::default();

@@ -8,9 +8,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::auditor::{Auditor, about};
 use super::book::Book;
+use super::published::PublishedBook;
 use super::stream::{Stream, StreamKey};
 use super::tape::Content;
-use super::truth::{self, Published, TruthError};
+use super::truth::{self, Origin, Published, TruthError};
 use super::violation::Kind;
 use crate::scan::message::Channel;
 
@@ -55,13 +56,45 @@ struct Final {
 #[derive(Default)]
 struct Symbol {
     trades: Vec<(u64, Content, u64)>,
-    book: Book,
+    published: PublishedBook,
     finals: Vec<Final>,
     spoken_of: bool,
 }
 
+/// A name in the truth, and the name dashboards know it by: `VENUE:SYMBOL=NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    venue: String,
+    symbol: String,
+    name: String,
+}
+
+impl std::str::FromStr for Alias {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=').and_then(|(origin, name)| {
+            let (venue, symbol) = origin.split_once(':')?;
+            Some([venue, symbol, name])
+        });
+        match parts.filter(|parts| parts.iter().all(|part| !part.is_empty())) {
+            Some([venue, symbol, name]) => Ok(Self {
+                venue: venue.to_owned(),
+                symbol: symbol.to_owned(),
+                name: name.to_owned(),
+            }),
+            None => Err("must be VENUE:SYMBOL=NAME, such as binance-spot:BTCUSDT=BTC/USDT"),
+        }
+    }
+}
+
 /// Holds what `auditors` were told against the truth in `path`; violations go to the first.
-pub fn hold(auditors: &mut [Auditor], path: &Path, end: End) -> Result<Tried, TruthError> {
+pub fn hold(
+    auditors: &mut [Auditor],
+    path: &Path,
+    aliases: &[Alias],
+    end: End,
+) -> Result<Tried, TruthError> {
     let names = auditors.first().map(|auditor| auditor.symbols.clone()).unwrap_or_default();
     let depth = auditors.first().map_or(0, |auditor| auditor.watch.depth);
     let mut symbols: FxHashMap<u32, Symbol> = FxHashMap::default();
@@ -71,19 +104,22 @@ pub fn hold(auditors: &mut [Auditor], path: &Path, end: End) -> Result<Tried, Tr
     for auditor in auditors.iter() {
         gather_finals(auditor, &mut symbols);
     }
-    truth::read(path, |name, ts, published| {
-        let Some(symbol) = names.get(name).and_then(|at| symbols.get_mut(at)) else { return };
+    let known_as = |origin: Origin<'_>| {
+        let alias = aliases.iter().find(|alias| {
+            alias.venue.as_bytes() == origin.venue && alias.symbol.as_bytes() == origin.symbol
+        });
+        names.get(alias.map_or(origin.symbol, |alias| alias.name.as_bytes()))
+    };
+    truth::read(path, |origin, published| {
+        let Some(symbol) = known_as(origin).and_then(|at| symbols.get_mut(at)) else { return };
         symbol.spoken_of = true;
         match published {
-            Published::Trade { trade_id, content } => symbol.trades.push((trade_id, content, ts)),
-            Published::Book { snapshot, levels } => {
-                if snapshot {
-                    symbol.book.clear();
-                }
-                for (side, price, qty) in levels {
-                    symbol.book.apply(*side, *price, *qty);
-                }
-                look_for(symbol, depth, ts <= end.due_ns());
+            Published::Trade { trade_id, content } => {
+                symbol.trades.push((trade_id, content, origin.ts));
+            }
+            Published::Book { change, levels } => {
+                symbol.published.apply(change, levels);
+                look_for(symbol, depth, origin.ts <= end.due_ns());
             }
         }
     })?;
@@ -124,12 +160,12 @@ fn gather_finals(auditor: &Auditor, symbols: &mut FxHashMap<u32, Symbol>) {
 
 /// Is the published book, as it stands now, one of those held at the end?
 fn look_for(symbol: &mut Symbol, depth: usize, due: bool) {
-    if symbol.finals.is_empty() {
+    let Some(published) = symbol.published.book().filter(|_| !symbol.finals.is_empty()) else {
         return;
-    }
-    let checksum = symbol.book.checksum();
+    };
+    let checksum = published.checksum();
     for held in &mut symbol.finals {
-        if held.checksum == checksum && held.book.is_top_of(&symbol.book, depth) {
+        if held.checksum == checksum && held.book.is_top_of(published, depth) {
             held.found = true;
             held.behind = 0;
         } else if held.found && due {
@@ -139,7 +175,7 @@ fn look_for(symbol: &mut Symbol, depth: usize, due: bool) {
 }
 
 fn judge_books(auditor: &mut Auditor, symbols: &FxHashMap<u32, Symbol>, tried: &mut Tried) {
-    for symbol in symbols.values().filter(|symbol| symbol.spoken_of) {
+    for symbol in symbols.values().filter(|symbol| symbol.published.book().is_some()) {
         for held in &symbol.finals {
             tried.books += held.keys.len() as u64;
             if held.found && held.behind == 0 {

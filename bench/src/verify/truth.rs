@@ -1,19 +1,19 @@
 //! The ground truth: what the venue published, one JSON object a line, as feed-sim writes it.
 //!
 //! `{"symbol", "channel", "seq", "ts", ..}`; trades carry price, qty, side and `trade_id`; books carry
-//! bids, asks (the whole book where `type` is snapshot); `{"end":true}` is the last line.
+//! bids, asks (the whole book where `type` is snapshot); `{"end":true}` is the last line. Replayed
+//! lines add `venue`, and update ids where the venue has them.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::published::{Change, Named};
 use super::tape::Content;
 use crate::load::clock::rfc3339_ns;
 use crate::scan::cursor::{Cursor, ScanError};
-use crate::scan::decimal::Decimal;
-use crate::scan::items::{Side, Trade, book_item, trade};
-use crate::scan::message::Channel;
+use crate::scan::items::{Trade, book_item, trade};
 
 /// Why the truth cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,17 +62,28 @@ pub enum Published<'a> {
     },
     /// A change of a book, or all of it.
     Book {
-        /// Forget what was before.
-        snapshot: bool,
+        /// Which of them.
+        change: Change,
         /// The levels named.
-        levels: &'a [(Side, Decimal, Decimal)],
+        levels: &'a [Named],
     },
 }
 
-/// Calls `each` with symbol, time and content of every trade and book line of `path`, in order.
+/// Whose line it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin<'a> {
+    /// The venue; empty where the line does not say.
+    pub venue: &'a [u8],
+    /// The venue's name for the symbol.
+    pub symbol: &'a [u8],
+    /// When it was due, in nanoseconds since 1970.
+    pub ts: u64,
+}
+
+/// Calls `each` with origin and content of every trade and book line of `path`, in order.
 pub fn read(
     path: &Path,
-    mut each: impl FnMut(&[u8], u64, Published<'_>),
+    mut each: impl FnMut(Origin<'_>, Published<'_>),
 ) -> Result<(), TruthError> {
     let name = || path.display().to_string();
     let fail = |cause| TruthError::File { path: name(), cause };
@@ -107,7 +118,7 @@ pub fn wait_until(path: &Path, end_ns: u64, within: Duration) -> Result<(), Trut
         let complete = tail.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
         let newest = tail[..complete].rsplit(|byte| *byte == b'\n').next().unwrap_or(&[]);
         let outside = outside(newest).unwrap_or_default();
-        if outside.end || outside.ts >= end_ns {
+        if outside.end || outside.origin.ts >= end_ns {
             return Ok(());
         }
         if Instant::now() >= deadline {
@@ -131,10 +142,10 @@ fn tail(path: &Path) -> io::Result<Vec<u8>> {
 
 #[derive(Debug, Default)]
 struct Outside<'a> {
-    symbol: &'a [u8],
-    channel: Option<Channel>,
-    ts: u64,
+    origin: Origin<'a>,
+    channel: &'a [u8],
     snapshot: bool,
+    last_update_id: Option<u64>,
     end: bool,
 }
 
@@ -142,14 +153,16 @@ fn outside(line: &[u8]) -> Result<Outside<'_>, ScanError> {
     let mut outside = Outside::default();
     Cursor::new(line).object(|key, value| {
         match key {
-            b"symbol" => outside.symbol = value.string()?,
-            b"channel" => outside.channel = Channel::named(value.string()?),
+            b"venue" => outside.origin.venue = value.string()?,
+            b"symbol" => outside.origin.symbol = value.string()?,
+            b"channel" => outside.channel = value.string()?,
             b"type" => outside.snapshot = value.string()? == b"snapshot",
+            b"last_update_id" => outside.last_update_id = Some(value.whole()?),
             b"end" => outside.end = value.truth()?,
             b"ts" => {
                 let text = value.number()?;
                 let whole = Cursor::new(text).whole().ok();
-                outside.ts = whole.or_else(|| rfc3339_ns(text)).unwrap_or_default();
+                outside.origin.ts = whole.or_else(|| rfc3339_ns(text)).unwrap_or_default();
             }
             _ => {}
         }
@@ -160,25 +173,27 @@ fn outside(line: &[u8]) -> Result<Outside<'_>, ScanError> {
 
 fn one(
     line: &[u8],
-    levels: &mut Vec<(Side, Decimal, Decimal)>,
-    each: &mut impl FnMut(&[u8], u64, Published<'_>),
+    levels: &mut Vec<Named>,
+    each: &mut impl FnMut(Origin<'_>, Published<'_>),
 ) -> Result<(), String> {
     let fail = |error: ScanError| error.to_string();
-    let Outside { symbol, channel, ts, snapshot, .. } = outside(line).map_err(fail)?;
-    match channel {
-        Some(Channel::Trade) if !snapshot => {
+    let Outside { origin, channel, snapshot, last_update_id, .. } = outside(line).map_err(fail)?;
+    let change = match (channel, last_update_id) {
+        (b"trade", _) if !snapshot => {
             let read: Trade<'_> = trade(&mut Cursor::new(line)).map_err(fail)?;
             let content = Content::of(&read).ok_or("price or qty is no decimal")?;
-            each(symbol, ts, Published::Trade { trade_id: read.trade_id, content });
+            each(origin, Published::Trade { trade_id: read.trade_id, content });
+            return Ok(());
         }
-        Some(Channel::Book) => {
-            levels.clear();
-            let mut cursor = Cursor::new(line);
-            book_item(&mut cursor, |side, price, qty| levels.push((side, price, qty)))
-                .map_err(fail)?;
-            each(symbol, ts, Published::Book { snapshot, levels });
-        }
-        _ => {}
-    }
+        (b"depth_snapshot", Some(update_id)) => Change::Rest(update_id),
+        (b"book", Some(update_id)) => Change::UpdateTo(update_id),
+        (b"book", None) if snapshot => Change::Whole,
+        (b"book", None) => Change::Update,
+        _ => return Ok(()),
+    };
+    levels.clear();
+    let mut cursor = Cursor::new(line);
+    book_item(&mut cursor, |side, price, qty| levels.push((side, price, qty))).map_err(fail)?;
+    each(origin, Published::Book { change, levels });
     Ok(())
 }

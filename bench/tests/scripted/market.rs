@@ -82,7 +82,11 @@ fn put_level(book: &mut Book, text: &mut String, side: Side, price: u32, qty: u3
     if !text.is_empty() {
         text.push(',');
     }
-    *text += &format!(r#"{{"price":{price},"qty":{qty}}}"#);
+    text.push_str(&level(&price, &qty));
+}
+
+fn level(price: &str, qty: &str) -> String {
+    format!(r#"{{"price":{price},"qty":{qty}}}"#)
 }
 
 fn cut(levels: &str, count: usize) -> String {
