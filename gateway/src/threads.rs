@@ -148,6 +148,12 @@ impl Crew {
     }
 }
 
+/// Starts a thread that ends with the process and is never joined: log lines and signals, nothing that
+/// a tick or a session needs. A panic in it is told on standard error and stops nobody.
+pub fn spawn_background(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}
+
 fn judge(ending: Ending, asked: bool) -> Option<ThreadError> {
     match ending {
         Ending { thread, panic: Some(message) } => Some(ThreadError::Panicked { thread, message }),

@@ -1,0 +1,142 @@
+//! `gateway check`: what a config would do, for people and for programs. Nothing is dialled or opened.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use gateway::config::{self, Config, ConfigError, Feed, FeedSymbols, Loaded};
+use serde_json::{Value, json};
+
+use super::{Failure, output};
+
+/// Checks a config file and prints the outcome.
+pub(super) fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
+    let loaded = match config::load(file) {
+        Ok(loaded) => loaded,
+        Err(error) if as_json => {
+            print(&format!("{:#}\n", refusals_json(file, &error)))?;
+            return Err(Failure::Told);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if as_json {
+        print(&format!("{:#}\n", json(file, &loaded)))
+    } else {
+        print(&text(file, &loaded))
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    output::print(text).map_err(|error| Failure::Runtime(error.into()))
+}
+
+fn text(file: &Path, loaded: &Loaded) -> String {
+    let Config { door, shard, ring, ingest, admin } = &loaded.config;
+    let memory = loaded.config.memory();
+    let mut out = format!("{} can be used. `gateway run` would\n", file.display());
+    // Writing to a String cannot fail.
+    let mut line = |words: String| {
+        let _ = writeln!(out, "  {words}");
+    };
+    line(format!("let dashboards in at wss://{0}/v2, show the page at https://{0}/", door.listen));
+    line(format!("  with {} and {}", door.cert_file.display(), door.key_file.display()));
+    line(format!("  from {}", origins(&door.origins)));
+    line(format!("serve at most {} sessions on {} shard threads", door.sessions_max, shard.count));
+    line(format!("answer operators at http://{}/", admin.listen));
+    for feed in &ingest.feeds {
+        line(format!("take {} from {}, {}", symbols(feed), feed.name, feed.dialect.as_str()));
+        line(format!("  at {}, books {} deep", feed.url, feed.book_depth));
+        if let Some(rest_url) = &feed.rest_url {
+            line(format!("  with snapshots from {rest_url}"));
+        }
+        if let Some(file) = &feed.ca_file {
+            line(format!("  trusting {}", file.display()));
+        }
+    }
+    line(format!("pass ticks through a ring of {} MiB", ring.bytes as f64 / f64::from(1 << 20)));
+    line(format!("need {} MiB at start;", memory.fixed_bytes >> 20));
+    line(format!("  with every limit reached {} MiB more for books", memory.books_bytes_max >> 20));
+    line(format!("  and {} MiB more for slow sessions", memory.outboxes_bytes_max >> 20));
+    line(format!("log {}", loaded.log_level));
+    for warning in &loaded.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    out
+}
+
+fn origins(origins: &[String]) -> String {
+    if origins.is_empty() {
+        "its own page, and programs".to_owned()
+    } else {
+        format!("its own page, {}, and programs", origins.join(", "))
+    }
+}
+
+fn symbols(feed: &Feed) -> String {
+    match &feed.symbols {
+        FeedSymbols::All => "all symbols".to_owned(),
+        FeedSymbols::List(list) => {
+            let names: Vec<_> = list.iter().map(|symbol| symbol.symbol.as_str()).collect();
+            names.join(" ")
+        }
+    }
+}
+
+fn json(file: &Path, loaded: &Loaded) -> Value {
+    let Config { door, shard, ring, ingest, admin } = &loaded.config;
+    let memory = loaded.config.memory();
+    let feeds: Vec<_> = ingest.feeds.iter().map(feed_json).collect();
+    json!({
+        "file": file.display().to_string(),
+        "usable": true,
+        "warnings": loaded.warnings,
+        "log_level": loaded.log_level,
+        "door": {
+            "listen": door.listen.to_string(),
+            "cert_file": door.cert_file.display().to_string(),
+            "key_file": door.key_file.display().to_string(),
+            "sessions_max": door.sessions_max,
+            "origins": door.origins,
+        },
+        "shard": { "count": shard.count, "pin": shard.pin },
+        "ring": { "bytes": ring.bytes },
+        "admin": { "listen": admin.listen.to_string() },
+        "ingest": { "pin": ingest.pin, "feeds": feeds },
+        "memory": {
+            "fixed_bytes": memory.fixed_bytes,
+            "books_bytes_max": memory.books_bytes_max,
+            "outboxes_bytes_max": memory.outboxes_bytes_max,
+        },
+    })
+}
+
+/// Headers are told by name only; their values may be secret.
+fn feed_json(feed: &Feed) -> Value {
+    let symbols = match &feed.symbols {
+        FeedSymbols::All => json!("all"),
+        FeedSymbols::List(list) => list
+            .iter()
+            .map(|symbol| json!({ "symbol": symbol.symbol, "venue_symbol": symbol.venue_symbol }))
+            .collect(),
+    };
+    json!({
+        "name": feed.name,
+        "dialect": feed.dialect.as_str(),
+        "url": feed.url,
+        "rest_url": feed.rest_url,
+        "ca_file": feed.ca_file.as_ref().map(|file| file.display().to_string()),
+        "headers": feed.headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        "book_depth": feed.book_depth,
+        "symbols": symbols,
+    })
+}
+
+fn refusals_json(file: &Path, error: &ConfigError) -> Value {
+    let refusals = match error {
+        ConfigError::Unreadable { reason, .. } => vec![json!({ "reason": reason })],
+        ConfigError::Refused { refusals, .. } => refusals
+            .iter()
+            .map(|r| json!({ "line": r.line, "key": r.key, "value": r.value, "reason": r.reason }))
+            .collect(),
+    };
+    json!({ "file": file.display().to_string(), "usable": false, "refusals": refusals })
+}

@@ -1,0 +1,134 @@
+//! Log lines: formatted where they arise, written to standard error by a thread of their own.
+//!
+//! A terminal or pipe that does not take them must not hold up a busy thread: between the two stands
+//! a bounded queue, and lines that find it full are dropped and counted. The price is one copy a line.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use gateway::threads;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::{Failure, output};
+
+/// Lines that wait to be written; one more is dropped.
+const LINES_MAX: usize = 4096;
+/// Wait for the last lines to be written at the end.
+const FINISH_MAX: Duration = Duration::from_secs(1);
+
+enum Entry {
+    Line(Vec<u8>),
+    /// Everything before it has been written when this is answered.
+    Flush(Sender<()>),
+}
+
+/// The log of the process.
+pub(super) struct Log(Sender<Entry>);
+
+#[derive(Clone)]
+struct Queue {
+    lines: Sender<Entry>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Starts logging. What the command line says goes before `RUST_LOG`, and that before the config.
+pub(super) fn start(option: Option<&str>, from_config: &str) -> Result<Log, Failure> {
+    let environment = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
+    let level = option.or(environment.as_deref()).unwrap_or(from_config);
+    let filter = EnvFilter::try_new(level)
+        .map_err(|error| Failure::Usage(anyhow!("log level {level:?}: {error}")))?;
+    let (lines, waiting) = bounded(LINES_MAX);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let queue = Queue { lines: lines.clone(), dropped: Arc::clone(&dropped) };
+    threads::spawn_background("log", move || write_out(&waiting, &dropped))
+        .context("the log's thread cannot be started")
+        .map_err(Failure::Runtime)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(output::colours(io::stderr().is_terminal()))
+        .with_thread_names(true)
+        .with_writer(queue)
+        .init();
+    Ok(Log(lines))
+}
+
+impl Log {
+    /// Waits a moment until what was logged is written.
+    pub(super) fn finish(&self) {
+        let (done, written) = bounded(1);
+        if self.0.send_timeout(Entry::Flush(done), FINISH_MAX).is_ok() {
+            // Late lines are lost with a standard error that takes nothing; there is nobody to tell.
+            let _ = written.recv_timeout(FINISH_MAX);
+        }
+    }
+}
+
+fn write_out(waiting: &Receiver<Entry>, dropped: &AtomicU64) {
+    for entry in waiting {
+        let mut stderr = io::stderr().lock();
+        match entry {
+            // A standard error that is closed takes nothing; the gateway lives without.
+            Entry::Line(line) => drop(stderr.write_all(&line)),
+            Entry::Flush(done) => drop(done.try_send(())),
+        }
+        let count = dropped.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            let _ = writeln!(stderr, "{count} log lines were dropped: standard error is slow");
+        }
+    }
+}
+
+/// Collects one line; queues it when it is complete, which is when it is dropped.
+struct Line {
+    bytes: Vec<u8>,
+    queue: Queue,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let line = Entry::Line(std::mem::take(&mut self.bytes));
+        if let Err(TrySendError::Full(_)) = self.queue.lines.try_send(line) {
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl MakeWriter<'_> for Queue {
+    type Writer = Line;
+
+    fn make_writer(&self) -> Line {
+        Line { bytes: Vec::with_capacity(256), queue: self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_lines_and_counts_them_instead_of_waiting() {
+        let (lines, waiting) = bounded(1);
+        let queue = Queue { lines, dropped: Arc::default() };
+        for _ in 0..3 {
+            queue.make_writer().write_all(b"line\n").expect("a Vec takes everything");
+        }
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 2);
+        assert!(matches!(waiting.try_recv(), Ok(Entry::Line(line)) if line == b"line\n"));
+    }
+}

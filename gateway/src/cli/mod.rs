@@ -1,0 +1,171 @@
+//! The command line: what it takes, what it says, and the exit code of each outcome.
+//!
+//! Standard output carries what was asked for (`check`, `demo`'s page address), standard error
+//! carries log lines and errors.
+
+mod check;
+mod demo;
+mod logging;
+mod output;
+mod serve;
+mod signals;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use gateway::config::{self, ConfigError};
+use gateway::threads::ThreadError;
+
+/// The config or the command line cannot be used; clap exits with it as well.
+const EXIT_USAGE: u8 = 2;
+/// The gateway could not start, or had to end.
+const EXIT_FAILURE: u8 = 1;
+/// A bug of ours ended it (`EX_SOFTWARE` of sysexits).
+const EXIT_BUG: u8 = 70;
+
+const EXAMPLES: &str = "\
+Examples:
+  gateway demo                                          a generated market in your browser
+  gateway check --config config/gateway-kraken.toml     what would happen, and what is wrong
+  gateway run   --config config/gateway-kraken.toml     Kraken's live market
+
+Exit codes: 0 ended in order, 1 could not start or had to end, 2 command line or config cannot be
+used, 70 a bug of the gateway ended it.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  gateway run --config config/gateway-kraken.toml
+  gateway run --config config/gateway.toml --log info,gateway::ingest=debug
+
+SIGTERM or Ctrl-C closes every session with code 1012 and ends within shard.stop_timeout_ms; a
+second one ends at once. Every config key is explained in config/gateway.toml.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  gateway check --config config/gateway.toml
+  gateway check --config config/gateway.toml --json | jq .warnings
+
+Connects to nothing and listens nowhere. Exit code 0: the config can be used, 2: it cannot.";
+
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, about = "Market data from venues to dashboards over TLS WebSocket", after_help = EXAMPLES)]
+struct Cli {
+    /// Which log lines are shown on standard error: error, warn, info, debug, trace, or pairs such
+    /// as `info,gateway::ingest=debug`. Goes before `RUST_LOG`, which goes before the config
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: connect to the venues of a config and let dashboards in
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunOptions),
+    /// Say what a config would do, or everything that is wrong with it
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckOptions),
+    /// Show a generated market, on this machine only, without a config
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::Options),
+}
+
+#[derive(Debug, Args)]
+struct RunOptions {
+    /// The config file; config/gateway.toml explains every key
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct CheckOptions {
+    /// The config file
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The operator's.
+    #[error("{0:#}")]
+    Usage(anyhow::Error),
+    /// The machine's or the surroundings'.
+    #[error("{0:#}")]
+    Runtime(anyhow::Error),
+    /// Ours.
+    #[error("{0}; this is a bug of the gateway")]
+    Bug(ThreadError),
+    /// Already printed where it belongs.
+    #[error("the config cannot be used")]
+    Told,
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Told => EXIT_USAGE,
+            Self::Runtime(_) => EXIT_FAILURE,
+            Self::Bug(_) => EXIT_BUG,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+/// Runs what the command line asks for.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let level = cli.log.as_deref();
+    let outcome = match cli.command {
+        Command::Run(options) => run_config(&options, level),
+        Command::Check(options) => check::check(&options.config, options.json),
+        Command::Demo(options) => demo::demo(&options, level),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::Told) {
+                output::error(&failure.to_string());
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run_config(options: &RunOptions, level: Option<&str>) -> Result<(), Failure> {
+    let loaded = config::load(&options.config)?;
+    let log = logging::start(level, &loaded.log_level)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let outcome = serve::serve(loaded.config, |door, admin| {
+        tracing::info!(
+            "dashboards: wss://{door}/v2, page: https://{door}/, admin: http://{admin}/"
+        );
+        Ok(())
+    });
+    log.finish();
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! Serving: start the threads, say that they run, wait for a signal or for a thread's end.
+
+use std::io;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use gateway::StartError;
+use gateway::config::Config;
+use gateway::door::DoorError;
+use gateway::threads::ThreadError;
+
+use super::{Failure, signals};
+
+/// Serves until the end. `started` is told the addresses of door and admin once they answer.
+pub(super) fn serve(
+    config: Config,
+    started: impl FnOnce(SocketAddr, SocketAddr) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let running = gateway::start(config).map_err(blame)?;
+    let stopper = running.stopper();
+    signals::watch(move || stopper.stop())
+        .context("signals cannot be caught")
+        .map_err(Failure::Runtime)?;
+    let told = started(running.door_address(), running.admin_address());
+    if told.is_err() {
+        running.stop();
+    }
+    running.join().map_err(|error| match error {
+        ThreadError::Stuck { .. } => Failure::Runtime(error.into()),
+        ThreadError::Panicked { .. } | ThreadError::EndedEarly { .. } => Failure::Bug(error),
+    })?;
+    told.context("standard output").map_err(Failure::Runtime)?;
+    tracing::info!("ended in order");
+    Ok(())
+}
+
+/// Whose fault it is that nothing started.
+fn blame(error: StartError) -> Failure {
+    match error {
+        StartError::Door(DoorError::Tls(_)) | StartError::Ring(_) | StartError::Ingest(_) => {
+            Failure::Usage(error.into())
+        }
+        StartError::Door(_) | StartError::Admin(_) | StartError::Thread(_) => {
+            Failure::Runtime(error.into())
+        }
+    }
+}
