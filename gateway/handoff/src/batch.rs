@@ -1,8 +1,8 @@
 //! A run of records copied out of the ring, in a buffer its reader reuses.
 //!
 //! Owned by the reader's thread. It holds the ring's own layout, headers included, because a whole
-//! run is copied at once and looked at only when it is known to be intact. It allocates when made and
-//! once more for a record larger than itself, never per read.
+//! run is copied at once and looked at only when it is known to be intact. It allocates when made
+//! and once more for a record larger than itself, never per read.
 
 use crate::{ring::Header, words::WORD_SIZE};
 

@@ -1,11 +1,12 @@
 //! Across threads: a broadcast ring whose writer never waits.
 //!
-//! One [`Writer`] appends records of any size; every [`Reader`] follows at its own pace with its own
-//! cursor and copies runs of records into a [`Batch`] it owns. The oldest bytes are overwritten. A
-//! reader that was lapped learns exactly how many records it lost and stands at the newest place.
-//! The model is Aeron's broadcast buffer: say what will be overwritten, then overwrite; copy, then
-//! check. Payload lives in atomic words, so no interleaving is a data race and no `unsafe` is needed.
-//! It knows nothing of what the bytes mean, never blocks, and starts no thread.
+//! One [`Writer`] appends records of any size; every [`Reader`] follows at its own pace with its
+//! own cursor and copies runs of records into a [`Batch`] it owns. The oldest bytes are
+//! overwritten. A reader that was lapped learns exactly how many records it lost and stands at the
+//! newest place. The model is Aeron's broadcast buffer: say what will be overwritten, then
+//! overwrite; copy, then check. Payload lives in atomic words, so no interleaving is a data race
+//! and no `unsafe` is needed. It knows nothing of what the bytes mean, never blocks, and starts no
+//! thread.
 //!
 //! ```
 //! let (mut writer, subscribers) = handoff::channel(1 << 16)?;

@@ -2,14 +2,14 @@
 //!
 //! One word holds a bit per reader: set by the reader before it sleeps, taken by the writer when it
 //! wakes it. Both sides change that one word by read-modify-write, and such changes have a single
-//! order. Either the writer's comes later and finds the bit, or the reader's comes later and acquires
-//! from it whatever the writer revealed before: then the reader sees the record and does not sleep.
-//! No wake-up is lost, and no fence beyond that word is needed.
-//! It does not sleep for anyone: a reader's own event loop does, and is woken by the reader's call.
+//! order. Either the writer's comes later and finds the bit, or the reader's comes later and
+//! acquires from it whatever the writer revealed before: then the reader sees the record and does
+//! not sleep. No wake-up is lost, and no fence beyond that word is needed. It does not sleep for
+//! anyone: a reader's own event loop does, and is woken by the reader's call.
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Mutex, Ordering, PoisonError};
 
 /// The readers a ring can have at a time; one more is refused.
 pub const READERS_MAX: usize = if cfg!(loom) { 2 } else { 64 };
@@ -55,31 +55,32 @@ impl Parking {
     pub(crate) fn leave(&self, seat: Seat) {
         self.retract(seat);
         // Poisoned means that the call of this very seat panicked in the writer's thread.
-        let mut entry =
-            self.wakes[seat.0].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut entry = self.wakes[seat.0].lock().unwrap_or_else(PoisonError::into_inner);
         *entry = None;
     }
 
     /// Reader: announces that it is about to sleep; it must look at the ring once more after this.
     pub(crate) fn announce(&self, seat: Seat) {
-        self.parked.fetch_or(seat.bit(), Ordering::AcqRel);
+        // Pairs with the release of `wake_all`, which other readers' changes in between pass on.
+        self.parked.fetch_or(seat.bit(), Ordering::Acquire);
     }
 
     /// Reader: takes back its announcement, if the writer has not taken it yet.
     pub(crate) fn retract(&self, seat: Seat) {
         // The bit is set by this thread alone, so an old value can only cost a needless exchange.
         if self.parked.load(Ordering::Relaxed) & seat.bit() != 0 {
-            self.parked.fetch_and(!seat.bit(), Ordering::AcqRel);
+            self.parked.fetch_and(!seat.bit(), Ordering::Relaxed);
         }
     }
 
     /// Writer: wakes all who are announced, each once; returns how many.
     ///
     /// The exchange is unconditional: a plain load could be answered before the writer's own reveal
-    /// is visible. It costs one locked instruction on a line nobody else touches while all are awake.
+    /// is visible. Its release hands that reveal to whoever announces later. It costs one locked
+    /// instruction, about 4 ns, on a line nobody else touches while all are awake.
     #[inline]
     pub(crate) fn wake_all(&self) -> usize {
-        match self.parked.swap(0, Ordering::AcqRel) {
+        match self.parked.swap(0, Ordering::Release) {
             0 => 0,
             parked => self.wake_each(parked),
         }

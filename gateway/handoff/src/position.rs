@@ -1,7 +1,7 @@
 //! A place between two records of one ring.
 //!
-//! A value: any thread may carry it. It counts from the ring's first byte and record, never wraps in
-//! practice (2^64 bytes), and means nothing in another ring.
+//! A value: any thread may carry it. It counts from the ring's first byte and record, never wraps
+//! in practice (2^64 bytes), and means nothing in another ring.
 
 /// A place between two records: what was written before it, in bytes and in records.
 ///

@@ -1,9 +1,9 @@
 //! The reading end: a cursor of its own, which nobody else sees.
 //!
 //! Owned by one thread, usually a shard's. Reading copies a run of words and only then asks whether
-//! the writer had begun to overwrite it; if so the copy is thrown away unread and the reader moves to
-//! the newest place. Falling behind is a value, not an error. It neither spins nor sleeps: the caller
-//! decides how long to poll, and its own event loop sleeps.
+//! the writer had begun to overwrite it; if so the copy is thrown away unread and the reader moves
+//! to the newest place. Falling behind is a value, not an error. It neither spins nor sleeps: the
+//! caller decides how long to poll, and its own event loop sleeps.
 
 use crate::{batch::Batch, parking::Seat, position::Position, ring::Ring, sync::Arc};
 
@@ -50,7 +50,8 @@ impl Reader {
     pub fn read(&mut self, batch: &mut Batch) -> Read {
         batch.clear();
         let from = self.position.bytes;
-        // The end may seem to lie below: after a seek to a place not yet flushed, or just after a jump.
+        // The end may seem to lie below: after a seek to a place not yet flushed, or just after a
+        // jump.
         let available = self.ring.end().saturating_sub(from);
         if available == 0 {
             return Read::Empty;
@@ -94,8 +95,8 @@ impl Reader {
 
     /// Moves to a place the writer named, such as the one a snapshot was taken at.
     ///
-    /// What lies between is neither read nor counted as lost. If the place was overwritten meanwhile,
-    /// the next read is [`Read::Lagged`], counted from there.
+    /// What lies between is neither read nor counted as lost. If the place was overwritten
+    /// meanwhile, the next read is [`Read::Lagged`], counted from there.
     pub fn seek(&mut self, position: Position) {
         self.position = position;
     }

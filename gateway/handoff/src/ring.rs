@@ -16,8 +16,8 @@ use crate::{
 
 /// The header word before each record: its size in bytes, and the low half of its index.
 ///
-/// Half an index is enough: whoever needs the whole one knows a count that is at most a ring's worth
-/// of records away, and a ring holds fewer than 2^32.
+/// Half an index is enough: whoever needs the whole one knows a count that is at most a ring's
+/// worth of records away, and a ring holds fewer than 2^32.
 #[derive(Clone, Copy)]
 pub(crate) struct Header(u64);
 
@@ -145,7 +145,8 @@ impl Ring {
 
     /// Reader: the place just behind the newest revealed record.
     ///
-    /// It may lie beyond an [`Ring::end`] seen before. Tries again only when the writer went once round the whole ring between two loads here.
+    /// It may lie beyond an [`Ring::end`] seen before. Tries again only when the writer went once
+    /// round the whole ring between two loads here.
     pub(crate) fn newest_place(&self) -> Position {
         loop {
             // Acquires that record's header and a count above its index.

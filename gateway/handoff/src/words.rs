@@ -1,9 +1,9 @@
 //! The ring's memory: atomic words that bytes are copied into and out of.
 //!
 //! Every access is a relaxed atomic of eight bytes, so the writer may overwrite what a reader is
-//! copying without a data race: the copy may be a mixture, which the caller detects and throws away.
-//! A run that passes the end goes on at the beginning; nothing is padded. It orders nothing by
-//! itself: the fences stand in [`crate::ring`].
+//! copying without a data race: the copy may be a mixture, which the caller detects and throws
+//! away. A run that passes the end goes on at the beginning; nothing is padded. It orders nothing
+//! by itself: the fences stand in [`crate::ring`].
 
 use crate::sync::{AtomicU64, Ordering};
 

@@ -60,7 +60,8 @@ impl Writer {
 
     /// Writes a record, not yet visible, and returns the place behind it.
     ///
-    /// Flushes by itself once an eighth of the capacity is held back, lest it be overwritten unseen.
+    /// Flushes by itself once an eighth of the capacity is held back, lest it be overwritten
+    /// unseen.
     #[inline]
     pub fn append(&mut self, record: &[u8]) -> Result<Position, RecordTooLarge> {
         if record.len() > self.record_size_max {
@@ -103,8 +104,8 @@ impl Writer {
 
     /// Makes all that was appended visible and wakes the readers that sleep; returns how many.
     ///
-    /// With nobody asleep it is three stores and one exchange. Each wake costs what the reader's call
-    /// costs, microseconds when it enters the kernel.
+    /// With nobody asleep it is three stores and one exchange. Each wake costs what the reader's
+    /// call costs, microseconds when it enters the kernel.
     #[inline]
     pub fn flush(&mut self) -> usize {
         if self.flushed == self.end {

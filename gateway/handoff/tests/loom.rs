@@ -1,5 +1,5 @@
-//! Every interleaving, and every value a relaxed load may return, of small cases. See the crate's doc
-//! for the command.
+//! Every interleaving, and every value a relaxed load may return, of small cases. See the crate's
+//! doc for the command.
 //!
 //! Each ordering of the crate was weakened once to see a case here fail.
 //! The rings are the smallest there are, four records of eight bytes, so that two or three records
@@ -57,6 +57,7 @@ fn read_to_the_end(reader: &mut Reader, batch: &mut Batch, end: Position) {
 }
 
 /// What a writer and a reader do at the same time, and what the ring holds before.
+#[derive(Clone, Copy)]
 struct Case {
     read_before: u64,
     unread_before: u64,

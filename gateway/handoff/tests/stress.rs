@@ -1,4 +1,5 @@
-//! Real threads: every record a reader gets is whole, and every index is either seen or counted lost.
+//! Real threads: every record a reader gets is whole, and every index is either seen or counted
+//! lost.
 //!
 //! Ends by count, not by time. One reader is slow on purpose, so that it is lapped again and again.
 #![cfg(not(loom))]
