@@ -118,8 +118,9 @@ fn a_silent_connection_is_closed_at_the_handshake_deadline() {
     let mut dribbling = plain(&rig);
     dribbling.write_all(b"\x16\x03\x01").expect("sent");
     closed_after(&dribbling);
-    let timeouts = rig.metrics.door.handshake_failures.of(HandshakeFailure::Timeout);
-    assert_eq!(timeouts.value(), 2);
+    rig.wait("both counted", |m| {
+        m.door.handshake_failures.of(HandshakeFailure::Timeout).value() == 2
+    });
 }
 
 #[test]
@@ -213,6 +214,7 @@ fn a_dashboard_that_never_reads_its_answers_is_cut() {
 #[ignore = "started by the_door_survives_a_machine_without_file_descriptors"]
 fn with_few_file_descriptors() {
     let rig = Rig::new();
+    assert_eq!(rig.get("/0/public/Time").status, 200);
     let mut held = Vec::new();
     while let Ok(socket) = TcpStream::connect(rig.address) {
         held.push(socket);

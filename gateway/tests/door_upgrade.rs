@@ -69,7 +69,7 @@ fn bad_upgrades_are_refused_each_with_its_status() {
     assert_eq!(refused(UpgradeRefusal::Origin), 2);
     assert_eq!(refused(UpgradeRefusal::Key), 3);
     assert_eq!(refused(UpgradeRefusal::Method), 1);
-    assert!(rig.arrivals.as_ref().is_some_and(|a| a.is_empty()));
+    assert!(rig.arrivals.as_ref().is_some_and(crossbeam::channel::Receiver::is_empty));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn good_upgrades_are_answered_and_handed_over() {
         assert_eq!(arrival.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
         talk(&mut dashboard, &mut arrival);
     }
-    assert_eq!(rig.metrics.door.handed_over.value(), 7);
+    rig.wait("all are counted", |m| m.door.handed_over.value() == 7);
     let switched = rig.metrics.door.http_requests.of(HttpStatus::SwitchingProtocols);
     assert_eq!(switched.value(), 7);
     rig.wait("every slot is given back", |m| m.door.arriving.value() == 0);
