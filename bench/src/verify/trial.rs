@@ -129,8 +129,10 @@ pub fn hold(
     let mut tried = Tried::default();
     for symbol in symbols.values_mut().filter(|symbol| symbol.spoken_of) {
         tried.symbols += 1;
-        tried.trades_published += symbol.trades.len() as u64;
+        // A venue's own snapshot names trades that it has published before.
         symbol.trades.sort_by_key(|(id, ..)| *id);
+        symbol.trades.dedup_by_key(|(id, ..)| *id);
+        tried.trades_published += symbol.trades.len() as u64;
     }
     judge_books(&mut auditors[0], &symbols, &mut tried);
     for auditor in auditors {

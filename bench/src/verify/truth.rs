@@ -179,7 +179,7 @@ fn one(
     let fail = |error: ScanError| error.to_string();
     let Outside { origin, channel, snapshot, last_update_id, .. } = outside(line).map_err(fail)?;
     let change = match (channel, last_update_id) {
-        (b"trade", _) if !snapshot => {
+        (b"trade", _) => {
             let read: Trade<'_> = trade(&mut Cursor::new(line)).map_err(fail)?;
             let content = Content::of(&read).ok_or("price or qty is no decimal")?;
             each(origin, Published::Trade { trade_id: read.trade_id, content });
