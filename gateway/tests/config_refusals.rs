@@ -12,7 +12,7 @@ cert_file = 'cert.pem'
 key_file = 'key.pem'
 
 [ring]
-bytes = 65536
+bytes = 4194304
 
 [[ingest.feeds]]
 name = 'spot'
@@ -65,13 +65,13 @@ fn a_number_out_of_range_or_of_another_kind_is_shown_with_its_bounds() {
     let bounds = "must be a whole number, 65536 to 1073741824";
     for wrong in ["1", "'65536'", "65536.0", "-65536", "true", "99999999999999999999999"] {
         let expected = format!("gateway.toml:7: ring.bytes = {wrong}: {bounds}");
-        check("65536", wrong, &expected);
+        check("4194304", wrong, &expected);
     }
     check(
-        "65536",
-        "100_000",
-        "gateway.toml:7: ring.bytes = 100000: must be a power of two; 65536 is the next below, \
-         131072 the next above",
+        "4194304",
+        "4_194_305",
+        "gateway.toml:7: ring.bytes = 4194305: must be a power of two; 4194304 is the next below, \
+         8388608 the next above",
     );
 }
 
@@ -108,6 +108,12 @@ fn addresses_and_words_are_refused_with_what_would_be_right() {
 
 #[test]
 fn keys_that_do_not_go_together_are_refused() {
+    check(
+        "4194304",
+        "2097152",
+        "gateway.toml:7: ring.bytes = 2097152: is too small for books of ingest.book_levels_max = \
+         5000 levels; 4194304 would do",
+    );
     check(
         "rest_url = 'http://127.0.0.1:9001/spot'\n",
         "",
@@ -172,7 +178,7 @@ fn the_value_of_a_header_is_never_shown() {
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_lines() {
-    let text = GOOD.replace("65536", "3").replace("127.0.0.1:8443", "x").replace("'spot'", "7");
+    let text = GOOD.replace("4194304", "3").replace("127.0.0.1:8443", "x").replace("'spot'", "7");
     let found: Vec<_> = refusals(&text).into_iter().map(|r| (r.line, r.key)).collect();
     let expected = [(2, "door.listen"), (7, "ring.bytes"), (10, "ingest.feeds.name")];
     assert_eq!(found, expected.map(|(line, key)| (Some(line), key.to_owned())));

@@ -118,14 +118,18 @@ listens outside this machine.
              "Advanced", then "Proceed". To trust it instead, import
              {cert}
 
-  subscribe  pip install websockets, then
-             python3 -c 'import ssl; from websockets.sync.client import connect
-             w = connect("wss://{door}/v2", ssl=ssl.create_default_context(cafile="{cert}"))
-             w.send("""{{"method":"subscribe","params":{{"channel":"ticker","symbol":["*"]}}}}""")
-             for m in w: print(m)'
-
   metrics    http://{admin}/metrics
   latency    http://{admin}/latency
+  subscribe  pip install websockets, then paste
+
+python3 -c '
+import ssl
+from websockets.sync.client import connect
+trust = ssl.create_default_context(cafile="{cert}")
+with connect("wss://{door}/v2", ssl=trust) as session:
+    session.send("""{{"method":"subscribe","params":{{"channel":"ticker","symbol":["*"]}}}}""")
+    for message in session: print(message)
+'
 
 Ctrl-C ends it.
 "#

@@ -54,6 +54,7 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
             "is door.listen too; the two need a port each",
         );
     }
+    check_ring(document, &ring, &ingest);
     let config = Config { door, shard, ring, ingest, admin };
     Some(Loaded { config, log_level, warnings: Vec::new() })
 }
@@ -138,6 +139,25 @@ fn read_ring(document: &Document<'_>, mut section: Section<'_, '_>) -> Ring {
     }
     section.finish();
     Ring { bytes }
+}
+
+/// A book that is replaced travels in one record, and the largest record is an eighth of the ring.
+/// Ingest measures the same exactly, when it is too late to say so kindly.
+fn check_ring(document: &Document<'_>, ring: &Ring, ingest: &Ingest) {
+    /// All levels of the old book and of the new one, both sides, 16 bytes each.
+    const BYTES_PER_LEVEL: usize = 4 * 16;
+    /// The record's head, rounded up.
+    const HEAD_BYTES: usize = 128;
+    let needed = 8 * (HEAD_BYTES + ingest.book_levels_max * BYTES_PER_LEVEL);
+    if ring.bytes < needed {
+        let line = document.line_of("ring.bytes").or(document.line_of("ingest.book_levels_max"));
+        let reason = format!(
+            "is too small for books of ingest.book_levels_max = {} levels; {} would do",
+            ingest.book_levels_max,
+            needed.next_power_of_two()
+        );
+        document.refuse(line, "ring.bytes", Some(ring.bytes.to_string()), reason);
+    }
 }
 
 fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &Path) -> Ingest {

@@ -1,0 +1,91 @@
+//! `gateway check` as a program: what it prints, where, and its exit code.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gateway::door::certificate::ensure_self_signed;
+
+const CONFIG: &str = "\
+[door]
+listen = '127.0.0.1:8443'
+cert_file = 'cert.pem'
+key_file = 'key.pem'
+
+[[ingest.feeds]]
+name = 'kraken'
+dialect = 'kraken'
+url = 'wss://ws.kraken.com/v2'
+headers = { X-Key = 'secret' }
+symbols = ['BTC/USD']
+";
+
+fn gateway(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gateway"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("the program can be started")
+}
+
+fn folder_with(config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    std::fs::write(folder.path().join("g.toml"), config).expect("a file can be written");
+    ensure_self_signed(folder.path()).expect("a certificate can be made");
+    folder
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it prints text")
+}
+
+#[test]
+fn a_config_that_can_be_used_is_told_in_words_or_json_without_its_secrets() {
+    let folder = folder_with(CONFIG);
+    let words = gateway(folder.path(), &["check", "--config", "g.toml"]);
+    let (printed, errors) = (text(&words.stdout), text(&words.stderr));
+    assert_eq!((words.status.code(), errors.as_str()), (Some(0), ""));
+    assert!(printed.starts_with("g.toml can be used."), "{printed}");
+    assert!(printed.contains("take BTC/USD from kraken, kraken"), "{printed}");
+    let json = gateway(folder.path(), &["check", "--json", "--config", "g.toml"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json.status.code(), Some(0));
+    assert_eq!(report["usable"], true);
+    assert_eq!(report["ingest"]["feeds"][0]["headers"][0], "X-Key");
+    assert!(!printed.contains("secret") && !text(&json.stdout).contains("secret"));
+}
+
+#[test]
+fn a_config_that_cannot_be_used_ends_with_2_and_every_reason() {
+    let folder = folder_with(&CONFIG.replace("8443'", "x'").replace("'wss:", "'ftp:"));
+    let words = gateway(folder.path(), &["check", "--config", "g.toml"]);
+    let errors = text(&words.stderr);
+    assert_eq!((words.status.code(), text(&words.stdout).as_str()), (Some(2), ""));
+    assert!(errors.contains("g.toml:2: door.listen = "), "{errors}");
+    assert!(errors.contains("g.toml:9: ingest.feeds.url = "), "{errors}");
+    assert!(!errors.contains('\x1b'), "no colour where there is no terminal");
+    let json = gateway(folder.path(), &["check", "--json", "--config", "g.toml"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((json.status.code(), &report["refusals"][1]["line"]), (Some(2), &9.into()));
+    let run = gateway(folder.path(), &["run", "--config", "g.toml"]);
+    assert_eq!(run.status.code(), Some(2));
+}
+
+#[test]
+fn usage_errors_end_with_2_and_help_with_0_and_examples() {
+    let folder = folder_with(CONFIG);
+    for wrong in [
+        &["run"][..],
+        &["check", "--config", "absent.toml"],
+        &["run", "--config", "g.toml", "--log", "x=y=z"],
+        &["demo", "--listen", "0.0.0.0:0"],
+        &["demo", "--rate", "0", "--data-dir", "."],
+    ] {
+        assert_eq!(gateway(folder.path(), wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    for command in ["run", "check", "demo"] {
+        let help = gateway(folder.path(), &[command, "--help"]);
+        assert_eq!(help.status.code(), Some(0));
+        assert!(text(&help.stdout).contains(&format!("  gateway {command}")), "{command}");
+    }
+}
