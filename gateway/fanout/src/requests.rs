@@ -116,7 +116,7 @@ impl Fanout {
         let sequence = Some(self.sequence(id, wanted.topic.channel()));
         self.ack(key, "subscribe", wanted, Some(name), sequence, warning, envelope);
         if joined == Joined::New {
-            self.welcome(key, id, wanted);
+            self.welcome(key, id, wanted.topic, wanted.sequenced, wanted.snapshot);
         }
     }
 
@@ -139,7 +139,7 @@ impl Fanout {
         self.patterns.add(Watch { session: key, pattern, topic, sequenced });
         for (id, symbol) in matching {
             match self.join(key, id, topic, sequenced) {
-                Joined::New => self.welcome(key, id, wanted),
+                Joined::New => self.welcome(key, id, topic, sequenced, wanted.snapshot),
                 Joined::Already => {}
                 Joined::Full => {
                     let refusal = self.limit_reached();
@@ -150,17 +150,20 @@ impl Fanout {
         }
     }
 
-    /// A symbol appeared that a pattern matches.
+    /// A symbol appeared that a pattern matches; after a lap it may have a value already.
     pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId) {
-        if self.join(watch.session, id, watch.topic, watch.sequenced) == Joined::Full {
-            let refusal = self.limit_reached();
-            let name = self.truth.symbol(id).map(|s| Arc::clone(&s.instrument.symbol));
-            let now = self
-                .truth
-                .symbol(id)
-                .map_or(Nanos::UNKNOWN, |s| s.stamps(Topic::Instrument.channel()).publish);
-            let envelope = Envelope { req_id: None, time_in: now, time_out: now };
-            self.refuse(watch.session, Some("subscribe"), &refusal, name.as_deref(), &envelope);
+        let Watch { session, topic, sequenced, .. } = *watch;
+        match self.join(session, id, topic, sequenced) {
+            Joined::New => self.welcome(session, id, topic, sequenced, true),
+            Joined::Already => {}
+            Joined::Full => {
+                let Some(symbol) = self.truth.symbol(id) else { return };
+                let name = Arc::clone(&symbol.instrument.symbol);
+                let now = symbol.stamps(Topic::Instrument.channel()).publish;
+                let envelope = Envelope { req_id: None, time_in: now, time_out: now };
+                let refusal = self.limit_reached();
+                self.refuse(session, Some("subscribe"), &refusal, Some(&name), &envelope);
+            }
         }
     }
 
@@ -227,12 +230,18 @@ impl Fanout {
     }
 
     /// Shows a new subscriber the value as of now, encoded once per cycle for all who ask.
-    fn welcome(&mut self, key: SessionKey, id: SymbolId, wanted: &Subscription) {
+    fn welcome(
+        &mut self,
+        key: SessionKey,
+        id: SymbolId,
+        topic: Topic,
+        sequenced: bool,
+        snapshot: bool,
+    ) {
         let Self { truth, interests, outboxes, counters, .. } = self;
         let Some(symbol) = truth.symbol(id) else { return };
-        let (topic, sequenced) = (wanted.topic, wanted.sequenced);
         let sequence = symbol.sequence(topic.channel());
-        if wanted.snapshot && sequence > 0 {
+        if snapshot && sequence > 0 {
             let class = interests[id.index()].class_mut(topic, sequenced);
             let cycle = outboxes.cycle_number();
             let frame = class.snapshot(cycle, sequence).unwrap_or_else(|| {

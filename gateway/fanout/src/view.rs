@@ -33,6 +33,9 @@ impl Before {
                 price: level.price,
                 was: book.size_at(side, level.price).unwrap_or_default(),
             }));
+            // A venue may name a price twice in one change; what counts is before and after.
+            self.touched[at].sort_unstable_by_key(|t| t.price);
+            self.touched[at].dedup_by_key(|t| t.price);
             for (depth, edges) in Depth::ALL.into_iter().zip(&mut self.edges) {
                 edges[at] = book.nth(side, depth.levels() - 1).map(|level| level.price);
             }

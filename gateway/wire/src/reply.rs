@@ -161,7 +161,7 @@ mod tests {
 
     #[track_caller]
     fn check(frame: &[u8], expected: &str) {
-        let start = frame.iter().position(|b| *b == b'{').expect("an object");
+        let start = if frame[1] == 126 { 4 } else { 2 };
         assert_eq!(String::from_utf8_lossy(&frame[start..]), expected);
         simd_json::to_tape(&mut frame[start..].to_vec()).expect("well-formed JSON");
     }
