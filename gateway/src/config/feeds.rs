@@ -1,16 +1,15 @@
-//! The feeds of the config file: venues, their addresses and their symbols.
+//! The feeds of the config file: venues and their addresses, read one by one and held against each other.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use hyper::http::uri::Uri;
 use hyper::http::{HeaderName, HeaderValue};
 
-use super::document::{Choice, Document, Item, Placed, Section};
-use super::types::{Dialect, Feed, FeedSymbol, FeedSymbols};
+use super::document::{Document, Placed};
+use super::section::Section;
+use super::symbols::{self, NAME_BYTES_MAX, Seen, unique};
+use super::types::{Dialect, Feed};
 
-/// Bytes of a feed's name, and of a symbol's.
-const NAME_BYTES_MAX: usize = 32;
 const DIALECTS: [(&str, Dialect); 3] = [
     ("kraken", Dialect::Kraken),
     ("binance-spot", Dialect::BinanceSpot),
@@ -41,30 +40,27 @@ pub(super) fn read(
     folder: &Path,
     symbols_max: usize,
 ) -> Vec<Feed> {
-    let mut names = HashMap::new();
-    let mut symbols = HashMap::new();
+    let mut names = Seen::new();
+    let mut seen = Seen::new();
     let mut feeds = Vec::new();
     for mut section in tables {
-        let feed = read_feed(&mut section, folder, &mut names, &mut symbols);
+        let feed = read_feed(&mut section, folder, &mut names, &mut seen);
         section.finish();
         feeds.extend(feed);
     }
-    if symbols.len() > symbols_max {
-        let reason = format!("is below the {} symbols that the feeds list", symbols.len());
+    if seen.len() > symbols_max {
+        let reason = format!("is below the {} symbols that the feeds list", seen.len());
         let line = document.line_of("ingest.symbols_max");
         document.refuse(line, "ingest.symbols_max", Some(symbols_max.to_string()), reason);
     }
     feeds
 }
 
-/// Where a name was used first.
-type Seen = HashMap<String, Option<usize>>;
-
 fn read_feed(
     section: &mut Section<'_, '_>,
     folder: &Path,
     names: &mut Seen,
-    symbols: &mut Seen,
+    seen: &mut Seen,
 ) -> Option<Feed> {
     let name = section.required_text("name");
     if let Some(name) = &name {
@@ -91,7 +87,7 @@ fn read_feed(
     }
     let headers = read_headers(section);
     let book_depth = read_depth(section, dialect);
-    let feed_symbols = read_symbols(section, dialect, symbols);
+    let feed_symbols = symbols::read(section, dialect, seen);
     Some(Feed {
         name: name?.value,
         dialect: dialect?,
@@ -112,16 +108,6 @@ fn check_name(section: &Section<'_, '_>, name: &Placed<String>, names: &mut Seen
         section.refuse(name.line, "name", Some(&name.value), reason);
     }
     unique(section, "name", name, names);
-}
-
-fn unique(section: &Section<'_, '_>, key: &str, name: &Placed<String>, seen: &mut Seen) {
-    if let Some(first) = seen.get(&name.value) {
-        let place = first.map_or(String::new(), |line| format!(", in line {line}"));
-        let reason = format!("is used already{place}; it must be unique in the gateway");
-        section.refuse(name.line, key, Some(&name.value), reason);
-    } else {
-        seen.insert(name.value.clone(), name.line);
-    }
 }
 
 fn read_dialect(section: &mut Section<'_, '_>) -> Option<Dialect> {
@@ -194,119 +180,4 @@ fn read_depth(section: &mut Section<'_, '_>, dialect: Option<Dialect>) -> u16 {
         section.refuse_number(line, "book_depth", depth, reason);
     }
     depth as u16
-}
-
-fn read_symbols(
-    section: &mut Section<'_, '_>,
-    dialect: Option<Dialect>,
-    seen: &mut Seen,
-) -> Option<FeedSymbols> {
-    match section.text_or_list("symbols")? {
-        Choice::Text(word) if word.value == "all" => {
-            if dialect.is_some_and(|d| d != Dialect::Kraken) {
-                let reason = "Binance does not list its symbols on the stream; name them";
-                section.refuse(word.line, "symbols", Some("all"), reason);
-            }
-            Some(FeedSymbols::All)
-        }
-        Choice::Text(word) => {
-            let reason = "must be \"all\" or a list";
-            section.refuse(word.line, "symbols", Some(&word.value), reason);
-            None
-        }
-        Choice::List(items) => {
-            if items.value.is_empty() {
-                section.refuse(items.line, "symbols", None, "names no symbol");
-            }
-            let mut at_venue = Seen::new();
-            let symbols = items.value.into_iter().filter_map(|item| {
-                let symbol = read_symbol(section, item)?;
-                unique(section, "symbols.symbol", &symbol.0, seen);
-                unique(section, "symbols.venue_symbol", &symbol.1, &mut at_venue);
-                Some(symbol.2)
-            });
-            Some(FeedSymbols::List(symbols.collect()))
-        }
-    }
-}
-
-type Named = (Placed<String>, Placed<String>, FeedSymbol);
-
-fn read_symbol(feed: &Section<'_, '_>, item: Placed<Item<'_, '_>>) -> Option<Named> {
-    let line = item.line;
-    match item.value {
-        Item::Wrong(what) => {
-            feed.refuse(line, "symbols", None, format!("holds texts or tables, not {what}"));
-            None
-        }
-        Item::Text(name) => {
-            let name = Placed { value: name, line };
-            complete(feed, name.clone(), name, [None, None], [None, None])
-        }
-        Item::Table(mut table) => {
-            let venue_symbol = table.required_text("venue_symbol");
-            let symbol = table.text("symbol");
-            let assets = [table.text("base"), table.text("quote")];
-            let digits = 0..=u64::from(market::SCALE_MAX);
-            let precisions = [
-                table.number_if_any("price_precision", digits.clone()),
-                table.number_if_any("size_precision", digits),
-            ];
-            table.finish();
-            let venue_symbol = venue_symbol?;
-            let symbol = symbol.unwrap_or_else(|| venue_symbol.clone());
-            complete(feed, symbol, venue_symbol, assets, precisions)
-        }
-    }
-}
-
-fn complete(
-    feed: &Section<'_, '_>,
-    symbol: Placed<String>,
-    venue_symbol: Placed<String>,
-    assets: [Option<Placed<String>>; 2],
-    precisions: [Option<u64>; 2],
-) -> Option<Named> {
-    for (key, name) in [("symbols.symbol", &symbol), ("symbols.venue_symbol", &venue_symbol)] {
-        check_word(feed, key, name);
-    }
-    // BTC/USDT-PERP: what follows the dash is the kind of contract, not the asset.
-    let split = symbol.value.split_once('/').map(|(base, rest)| {
-        [base.to_owned(), rest.split('-').next().unwrap_or_default().to_owned()]
-    });
-    let [base, quote] = assets;
-    let [split_base, split_quote] = match split {
-        Some([base, quote]) => [Some(base), Some(quote)],
-        None => [None, None],
-    };
-    let base = base.map(|text| text.value).or(split_base).filter(|text| !text.is_empty());
-    let quote = quote.map(|text| text.value).or(split_quote).filter(|text| !text.is_empty());
-    let (Some(base), Some(quote)) = (base, quote) else {
-        let reason = "does not read BASE/QUOTE, so base and quote have to be given";
-        feed.refuse(symbol.line, "symbols.symbol", Some(&symbol.value), reason);
-        return None;
-    };
-    for (key, value) in [("symbols.base", &base), ("symbols.quote", &quote)] {
-        check_word(feed, key, &Placed { value: value.clone(), line: symbol.line });
-    }
-    let [price_precision, size_precision] = precisions.map(|p| p.map(|digits| digits as u8));
-    let named = FeedSymbol {
-        venue_symbol: venue_symbol.value.clone(),
-        symbol: symbol.value.clone(),
-        base,
-        quote,
-        price_precision,
-        size_precision,
-    };
-    Some((symbol, venue_symbol, named))
-}
-
-/// A name goes into JSON, addresses and requests, and `*` means a wildcard there.
-fn check_word(section: &Section<'_, '_>, key: &str, name: &Placed<String>) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.:".contains(&byte);
-    let length = name.value.len();
-    if length == 0 || length > NAME_BYTES_MAX || !name.value.bytes().all(plain) {
-        let reason = format!("must be 1 to {NAME_BYTES_MAX} of the letters a-z A-Z 0-9 / - _ . :");
-        section.refuse(name.line, key, Some(&name.value), reason);
-    }
 }

@@ -8,6 +8,8 @@ mod feeds;
 mod files;
 mod read;
 mod refusal;
+mod section;
+mod symbols;
 mod types;
 
 use std::path::Path;

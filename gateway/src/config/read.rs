@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::{Document, Item, Remains, Section};
+use super::document::{Document, Remains};
 use super::feeds;
+use super::section::{Item, Section};
 use super::types::{Admin, Config, Door, Ingest, Ring, Shard};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -54,7 +55,7 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
             "is door.listen too; the two need a port each",
         );
     }
-    check_ring(document, &ring, &ingest);
+    check_ring(document, ring, &ingest);
     let config = Config { door, shard, ring, ingest, admin };
     Some(Loaded { config, log_level, warnings: Vec::new() })
 }
@@ -143,7 +144,7 @@ fn read_ring(document: &Document<'_>, mut section: Section<'_, '_>) -> Ring {
 
 /// A book that is replaced travels in one record, and the largest record is an eighth of the ring.
 /// Ingest measures the same exactly, when it is too late to say so kindly.
-fn check_ring(document: &Document<'_>, ring: &Ring, ingest: &Ingest) {
+fn check_ring(document: &Document<'_>, ring: Ring, ingest: &Ingest) {
     /// All levels of the old book and of the new one, both sides, 16 bytes each.
     const BYTES_PER_LEVEL: usize = 4 * 16;
     /// The record's head, rounded up.
