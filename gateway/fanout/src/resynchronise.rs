@@ -132,12 +132,12 @@ fn catch_up_trades(
         }
     }
     let marks = Marks { first_sequence: first_kept, ..missed };
-    let frame = outboxes.encode(None, |out| match missed.first_sequence {
-        1 => encode::snapshot(new, class.topic, class.sequenced, out),
-        _ => {
-            let marks = class.sequenced.then_some(&marks);
-            encode::latest_trades(new, kept_count as usize, marks, out);
+    let frame = outboxes.encode(None, |out| {
+        if missed.first_sequence == 1 {
+            return encode::snapshot(new, class.topic, class.sequenced, out);
         }
+        let marks = class.sequenced.then_some(&marks);
+        encode::latest_trades(new, kept_count as usize, marks, out);
     });
     deliver(class, frame, outboxes, counters);
 }
