@@ -124,7 +124,9 @@ impl Handle {
         self.tell(Command::CorruptNextChecksum(symbol.to_owned()));
     }
 
-    /// The next book update of `symbol` is not sent: a gap. The truth file still has it.
+    /// The next book update of `symbol` is not sent: a gap. The truth file still has it. A
+    /// generated market picks an update near the top of the book, so that the gap shows; it keeps
+    /// one gap at a time.
     pub fn skip_next_update(&self, symbol: &str) {
         self.tell(Command::SkipNextUpdate(symbol.to_owned()));
     }

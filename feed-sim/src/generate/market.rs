@@ -23,6 +23,8 @@ use crate::truth::Truth;
 const TRADE: usize = 0;
 const TICKER: usize = 1;
 const BOOK: usize = 2;
+/// A gap begins this near to the top: one more insertion does not push it out of the checksum.
+const GAP_INDEX_MAX: usize = 5;
 /// The book lists, shallowest first.
 const BOOKS: [Interest; DEPTHS.len()] =
     [Interest::Book(0), Interest::Book(1), Interest::Book(2), Interest::Book(3), Interest::Book(4)];
@@ -111,9 +113,13 @@ pub(crate) struct Generator {
     pub(crate) truth: Option<Truth>,
     zipf: Zipf,
     mix: Mix,
-    levels_max: usize,
+    /// The smallest depth that holds a whole book: what the truth and all deeper depths are told.
+    whole_depth: usize,
     ops: Vec<Op>,
     named: Vec<Named>,
+    /// The symbol of which updates are being kept back, and the levels those touched.
+    gap_symbol: Option<usize>,
+    gap: Vec<(Side, i64)>,
 }
 
 impl Generator {
@@ -125,7 +131,20 @@ impl Generator {
         levels_max: usize,
     ) -> Self {
         let zipf = Zipf::new(desk.market.symbol_count(), zipf_exponent);
-        Self { desk, truth, zipf, mix, levels_max, ops: Vec::new(), named: Vec::new() }
+        let whole =
+            DEPTHS.iter().map(|&depth| usize::from(depth)).find(|&depth| depth >= levels_max);
+        let whole_depth = whole.unwrap_or(levels_max);
+        Self {
+            desk,
+            truth,
+            zipf,
+            mix,
+            whole_depth,
+            ops: Vec::new(),
+            named: Vec::new(),
+            gap_symbol: None,
+            gap: Vec::new(),
+        }
     }
 
     /// Writes the state before the first tick, as sequence 0 of each channel.
@@ -201,23 +220,44 @@ impl Generator {
             return;
         }
         let right = self.desk.market.checksum(index);
-        if is_wanted && !self.desk.skip.remove(&index) {
+        if is_wanted && !self.keeps_back(index) {
             let sent = if self.desk.corrupt.remove(&index) { right ^ 1 } else { right };
             self.send_book(index, due_ns, sent);
         }
         if let Some(truth) = &mut self.truth {
             let market = &self.desk.market;
             let (instrument, symbol) = (&market.instruments[index], &market.symbols[index]);
-            symbol.book.name_for_depth(usize::MAX, &self.ops, &mut self.named);
+            symbol.book.name_for_depth(self.whole_depth, &self.ops, &mut self.named);
             let seq = symbol.sequences[BOOK];
             let named = &self.named;
             truth.line(|out| encode::truth_book(out, instrument, named, right, seq, due_ns));
         }
     }
 
+    /// Whether this update falls into a gap on purpose. The gap begins with an update near the top
+    /// of the book and lasts while updates touch the same levels: the first one sent after it has a
+    /// checksum that a client which missed the others cannot reach.
+    fn keeps_back(&mut self, index: usize) -> bool {
+        if self.desk.skip.contains(&index) {
+            if self.ops.iter().all(|op| op.index >= GAP_INDEX_MAX) {
+                return false;
+            }
+            self.desk.skip.remove(&index);
+            self.gap.clear();
+            self.gap_symbol = Some(index);
+        } else if self.gap_symbol != Some(index) {
+            return false;
+        } else if !self.ops.iter().any(|op| self.gap.contains(&(op.side, op.level.price))) {
+            self.gap_symbol = None;
+            return false;
+        }
+        self.gap.extend(self.ops.iter().map(|op| (op.side, op.level.price)));
+        true
+    }
+
     /// Depths that hold the whole book share one message; each smaller depth has its own.
     fn send_book(&mut self, index: usize, due_ns: u64, checksum: u32) {
-        let whole_from = DEPTHS.iter().position(|&depth| usize::from(depth) >= self.levels_max);
+        let whole_from = DEPTHS.iter().position(|&depth| usize::from(depth) >= self.whole_depth);
         let whole_from = whole_from.unwrap_or(DEPTHS.len());
         for first in 0..DEPTHS.len().min(whole_from + 1) {
             let last = if first == whole_from { DEPTHS.len() } else { first + 1 };

@@ -155,16 +155,23 @@ impl Hub {
         }
     }
 
-    /// Waits until no connection is left, at most `limit`; what is left then is dropped.
+    /// Waits until every connection that is being closed is gone, at most `limit`; what is left of
+    /// them then is dropped. Those that came meanwhile stay.
     pub(crate) async fn wait_for_close(&self, limit: std::time::Duration) {
-        let empty = async {
-            while self.connection_count() > 0 {
+        let gone = async {
+            while !self.closing().is_empty() {
                 self.changed.notified().await;
             }
         };
-        if tokio::time::timeout(limit, empty).await.is_err() {
-            self.disconnect_all();
+        if tokio::time::timeout(limit, gone).await.is_err() {
+            self.closing().iter().for_each(|connection| connection.outbox.condemn());
         }
+    }
+
+    fn closing(&self) -> Vec<Rc<Connection>> {
+        let mut connections = self.connections();
+        connections.retain(|connection| connection.outbox.standing() != Standing::Open);
+        connections
     }
 
     /// Waits, at most `limit`, until every connection can take a good deal more.

@@ -35,7 +35,7 @@ const CONNECTIONS_MAX: usize = 10_000;
 /// Pause after a failed accept (out of descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for a peer to take the last bytes of a closed connection.
-const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 type Reply = Response<Full<Bytes>>;
 
