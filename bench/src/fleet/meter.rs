@@ -9,7 +9,7 @@ use crate::load::dashboard::{Dashboard, Ending, SessionId, Turn};
 use crate::load::frame::Requests;
 use crate::load::watch::Watch;
 use crate::scan::items::{gaps, head};
-use crate::scan::message::{Channel, DataFrame, Message, message};
+use crate::scan::message::{DataFrame, Message, message};
 use crate::verify::sequence::{Sequence, Step};
 use crate::verify::stream::StreamKey;
 
@@ -125,7 +125,7 @@ impl Meter {
             return;
         };
         let symbol = head.symbol.and_then(|name| self.symbols.get(name)).copied();
-        let interval = if frame.channel == Channel::Ohlc { head.interval } else { 0 };
+        let interval = self.watch.interval_of(frame.channel, head.interval);
         let Some(symbol) = symbol else { return };
         let key = StreamKey::new(session, symbol, frame.channel, interval);
         let sequence = self.streams.entry(key).or_default();
@@ -141,10 +141,10 @@ impl Meter {
     }
 
     fn notice(&mut self, session: SessionId, data: &[u8]) {
-        let Self { symbols, streams, counts, .. } = self;
+        let Self { watch, symbols, streams, counts, .. } = self;
         let read = gaps(data, |gap| {
             let Some(symbol) = symbols.get(gap.symbol) else { return };
-            let interval = if gap.channel == Channel::Ohlc { gap.interval } else { 0 };
+            let interval = watch.interval_of(gap.channel, gap.interval);
             let key = StreamKey::new(session, *symbol, gap.channel, interval);
             let sequence = streams.entry(key).or_default();
             counts.announced_missing += sequence.announced(gap.from_seq, gap.to_seq);

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
@@ -35,6 +35,9 @@ pub enum TrustError {
         /// What went wrong with it.
         cause: String,
     },
+    /// The public roots cannot be used.
+    #[error("public roots: {0}")]
+    Public(String),
     /// The TLS library refused the settings.
     #[error("tls: {0}")]
     Tls(#[from] rustls::Error),
@@ -46,51 +49,81 @@ impl Trust {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?;
-        let mut config = match self {
-            Self::Anyone => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Unquestioning(provider)))
-                .with_no_client_auth(),
+        let judge = match self {
+            Self::Anyone => Judge { provider, pinned: Vec::new(), chain: None },
             Self::Public => {
-                let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
-                builder.with_root_certificates(RootCertStore { roots }).with_no_client_auth()
+                let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+                Judge::by_roots(provider, roots, Vec::new()).map_err(TrustError::Public)?
             }
             Self::File(path) => {
-                builder.with_root_certificates(roots_of(path)?).with_no_client_auth()
+                let fail = |cause| TrustError::File { path: path.display().to_string(), cause };
+                let (roots, pinned) = certificates_of(path).map_err(fail)?;
+                Judge::by_roots(provider, roots, pinned).map_err(fail)?
             }
         };
+        let mut config = builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(judge))
+            .with_no_client_auth();
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, TrustError> {
-    let fail = |cause: String| TrustError::File { path: path.display().to_string(), cause };
+type Certificates = (RootCertStore, Vec<CertificateDer<'static>>);
+
+fn certificates_of(path: &Path) -> Result<Certificates, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| fail(e.to_string()))? {
-        let certificate = certificate.map_err(|e| fail(e.to_string()))?;
-        roots.add(certificate).map_err(|e| fail(e.to_string()))?;
+    let mut pinned = Vec::new();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate.clone()).map_err(|error| error.to_string())?;
+        pinned.push(certificate);
     }
     if roots.is_empty() {
-        return Err(fail("holds no certificate".to_owned()));
+        return Err("holds no certificate".to_owned());
     }
-    Ok(roots)
+    Ok((roots, pinned))
 }
 
-/// Accepts any certificate, but still demands that the peer owns its key.
+/// Believes exactly the pinned certificates (a self-signed one often may not sign itself by the
+/// rules of chains), then chains, or anyone where there is no chain to judge by. In each case the
+/// peer must own the certificate's key.
 #[derive(Debug)]
-struct Unquestioning(Arc<CryptoProvider>);
+struct Judge {
+    provider: Arc<CryptoProvider>,
+    pinned: Vec<CertificateDer<'static>>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
 
-impl ServerCertVerifier for Unquestioning {
+impl Judge {
+    fn by_roots(
+        provider: Arc<CryptoProvider>,
+        roots: RootCertStore,
+        pinned: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, String> {
+        let builder =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let chain = builder.build().map_err(|error| error.to_string())?;
+        Ok(Self { provider, pinned, chain: Some(chain) })
+    }
+}
+
+impl ServerCertVerifier for Judge {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.chain {
+            Some(chain) if !self.pinned.iter().any(|one| one == end_entity) => {
+                chain.verify_server_cert(end_entity, intermediates, name, ocsp, now)
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -99,7 +132,7 @@ impl ServerCertVerifier for Unquestioning {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -108,10 +141,10 @@ impl ServerCertVerifier for Unquestioning {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -176,7 +176,7 @@ impl Auditor {
             self.seen.granted += 1;
             let symbol = reply.symbol.and_then(|name| self.symbols.get(name));
             if let (Some(channel), Some(symbol), Some(seq)) = (reply.channel, symbol, reply.seq) {
-                let interval = if channel == Channel::Ohlc { reply.interval } else { 0 };
+                let interval = self.watch.interval_of(channel, reply.interval);
                 let key = StreamKey::new(session, *symbol, channel, interval);
                 if let Some(stream) = self.streams.get_mut(&key) {
                     stream.sequence.granted(seq);
@@ -195,7 +195,7 @@ impl Auditor {
 
     fn notice(&mut self, session: SessionId, data: &[u8], text: &[u8]) {
         let read = gaps(data, |gap| {
-            let interval = if gap.channel == Channel::Ohlc { gap.interval } else { 0 };
+            let interval = self.watch.interval_of(gap.channel, gap.interval);
             let symbol = self.symbols.get(gap.symbol).copied();
             let key = symbol.map(|at| StreamKey::new(session, at, gap.channel, interval));
             let Some((key, stream)) = key.and_then(|key| Some((key, self.streams.get_mut(&key)?)))

@@ -35,7 +35,7 @@ impl Auditor {
             });
             return Ok(());
         }
-        let interval = if frame.channel == Channel::Ohlc { head.interval } else { 0 };
+        let interval = self.watch.interval_of(frame.channel, head.interval);
         let at = self.symbols.get(symbol).copied();
         let key = at.map(|at| StreamKey::new(session, at, frame.channel, interval));
         let Some(key) = key.filter(|key| self.streams.contains_key(key)) else {

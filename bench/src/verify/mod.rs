@@ -100,8 +100,8 @@ pub fn verify(options: &VerifyOptions) -> Result<Verdict, VerifyError> {
     let truth = match &options.truth {
         None => None,
         Some(path) => {
-            let due_ns = end.at_ns - end.grace.as_nanos() as u64;
-            truth::wait_until(path, due_ns, Duration::from_secs_f64(options.truth_max))?;
+            // All of it: what was delivered last must be found there.
+            truth::wait_until(path, end.at_ns, Duration::from_secs_f64(options.truth_max))?;
             Some(trial::hold(&mut auditors, path, &options.truth_name, end)?)
         }
     };
