@@ -1,10 +1,10 @@
 //! Latency stations: where time is stamped, and what was measured between two stamps.
 //!
-//! A thread that measures owns a [`Station`] and records into a histogram nobody else touches:
-//! no lock, no allocation, no formatting. About once a second it swaps that histogram for an empty
-//! one through a slot (`try_lock`, two pointers move, it never waits); admin empties the slot. While nobody
-//! empties it the station goes on in the histogram it has, and nothing is lost.
-//! The price: two histograms of about 110 KB a station, touched only where values fall.
+//! A thread that measures owns a [`Station`] and records into a histogram nobody else touches: no
+//! lock, no allocation, no formatting. About once a second it swaps that histogram for an empty one
+//! through a slot (`try_lock`, two pointers move, it never waits); admin empties the slot. While
+//! nobody empties it the station goes on in the histogram it has, and nothing is lost. The price:
+//! two histograms of about 110 KB a station, touched only where values fall.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,8 +101,8 @@ impl Station {
         self.batch.sum_ns = self.batch.sum_ns.saturating_add(latency_ns.saturating_mul(count));
     }
 
-    /// Records the time between two stamps; a span that runs backwards is counted apart, one with an
-    /// unknown end not at all.
+    /// Records the time between two stamps; a span that runs backwards is counted apart, one with
+    /// an unknown end not at all.
     pub fn record_span(&mut self, from: Nanos, to: Nanos) {
         if from == Nanos::UNKNOWN || to == Nanos::UNKNOWN {
             return;
@@ -200,8 +200,8 @@ impl Tally {
         (self.sum_ns, self.negative) = (0, 0);
     }
 
-    /// How many of the latencies are at most each of `bounds_ns`, which ascend. A value counts by the
-    /// histogram's own resolution, a thousandth.
+    /// How many of the latencies are at most each of `bounds_ns`, which ascend. A value counts by
+    /// the histogram's own resolution, a thousandth.
     pub fn cumulative(&self, bounds_ns: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; bounds_ns.len()];
         for step in self.histogram.iter_recorded() {

@@ -1,8 +1,9 @@
 //! Threads: spawned here and nowhere else, named, pinned on request, joined.
 //!
 //! The gateway is never half-dead: [`Crew::join`] returns as soon as any thread panics, or ends
-//! without having been asked to, after it has asked the others to stop. Deliberately absent: restarting a
-//! thread, because what it owned is gone with it; restarting the process is the supervisor's job.
+//! without having been asked to, after it has asked the others to stop. Deliberately absent:
+//! restarting a thread, because what it owned is gone with it; restarting the process is the
+//! supervisor's job.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,8 @@ pub struct StopFlag(Arc<AtomicBool>);
 impl StopFlag {
     /// Asks for the end.
     pub fn set(&self) {
-        // Release pairs with the Acquire in `is_set`: what was done before asking is seen by who stops.
+        // Release pairs with the Acquire in `is_set`: what was done before asking is seen by who
+        // stops.
         self.0.store(true, Ordering::Release);
     }
 
@@ -78,8 +80,9 @@ impl Default for Crew {
 }
 
 impl Crew {
-    /// Starts a thread. With `core`, it is bound to that core, counted from 0 among those the process
-    /// may use and wrapping around; where the system refuses, that is logged and the thread runs unbound.
+    /// Starts a thread. With `core`, it is bound to that core, counted from 0 among those the
+    /// process may use and wrapping around; where the system refuses, that is logged and the thread
+    /// runs unbound.
     pub fn spawn(
         &mut self,
         name: &str,
@@ -105,9 +108,9 @@ impl Crew {
         self.running.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Waits until all threads have ended. `stopping` says whether the end was asked for; `stop` asks for it,
-    /// and is called when a thread ends on its own. From the asking on, the others have
-    /// `deadline`. The first thing that went wrong is returned.
+    /// Waits until all threads have ended. `stopping` says whether the end was asked for; `stop`
+    /// asks for it, and is called when a thread ends on its own. From the asking on, the others
+    /// have `deadline`. The first thing that went wrong is returned.
     pub fn join(
         mut self,
         stopping: &StopFlag,
@@ -148,8 +151,8 @@ impl Crew {
     }
 }
 
-/// Starts a thread that ends with the process and is never joined: log lines and signals, nothing that
-/// a tick or a session needs. A panic in it is told on standard error and stops nobody.
+/// Starts a thread that ends with the process and is never joined: log lines and signals, nothing
+/// that a tick or a session needs. A panic in it is told on standard error and stops nobody.
 pub fn spawn_background(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }

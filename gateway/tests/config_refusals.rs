@@ -140,7 +140,7 @@ fn keys_that_do_not_go_together_are_refused() {
     check(
         "name = 'spot'",
         "name = 'spot'\nbook_depth = 25",
-        "gateway.toml:11: ingest.feeds.book_depth = 25: this venue offers 100, 500, 1000",
+        "gateway.toml:11: ingest.feeds.book_depth = 25: has no use: Binance's streams carry the whole depth",
     );
 }
 

@@ -1,7 +1,7 @@
 //! The admin thread: health, readiness, metrics and latency for operators, over plain HTTP.
 //!
-//! It also takes in, once a second, what the latency stations hand over. **Invariant:** every connection
-//! has one deadline and carries one request, and at most 64 exist at once. Deliberately
+//! It also takes in, once a second, what the latency stations hand over. **Invariant:** every
+//! connection has one deadline and carries one request, and at most 64 exist at once. Deliberately
 //! absent: anything that changes the gateway, and authentication; its port is not for the public.
 
 mod latency_report;

@@ -66,8 +66,8 @@ fn page(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answe
     answer
 }
 
-/// Whether dashboards can be served, and in words how things stand. One live feed is enough: what the
-/// others bring is marked stale, and taking the gateway out of service would help nobody.
+/// Whether dashboards can be served, and in words how things stand. One live feed is enough: what
+/// the others bring is marked stale, and taking the gateway out of service would help nobody.
 fn readiness(feeds: &[FeedStatus], shards_running: usize, shards: usize) -> Result<String, String> {
     if shards_running < shards {
         return Err(format!("{shards_running} of {shards} shards are running"));

@@ -1,9 +1,10 @@
-//! `gateway check`: what a config would do, for people and for programs. Nothing is dialled or opened.
+//! `gateway check`: what a config would do, for people and for programs. Nothing is dialled or
+//! opened.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use gateway::config::{self, Config, ConfigError, Feed, FeedSymbols, Loaded};
+use gateway::config::{self, Config, ConfigError, Dialect, Feed, FeedSymbols, Loaded};
 use serde_json::{Value, json};
 
 use super::{Failure, output};
@@ -40,11 +41,14 @@ fn text(file: &Path, loaded: &Loaded) -> String {
     line(format!("let dashboards in at wss://{0}/v2, show the page at https://{0}/", door.listen));
     line(format!("  with {} and {}", door.cert_file.display(), door.key_file.display()));
     line(format!("  from {}", origins(&door.origins)));
-    line(format!("serve at most {} sessions on {} shard threads", door.sessions_max, shard.count));
+    line(format!("serve at most {} sessions, shard threads: {}", door.sessions_max, shard.count));
     line(format!("answer operators at http://{}/", admin.listen));
     for feed in &ingest.feeds {
         line(format!("take {} from {}, {}", symbols(feed), feed.name, feed.dialect.as_str()));
-        line(format!("  at {}, books {} deep", feed.url, feed.book_depth));
+        line(match feed.dialect {
+            Dialect::Kraken => format!("  at {}, books {} deep", feed.url, feed.book_depth),
+            Dialect::BinanceSpot | Dialect::BinanceUsdM => format!("  at {}", feed.url),
+        });
         if let Some(rest_url) = &feed.rest_url {
             line(format!("  with snapshots from {rest_url}"));
         }

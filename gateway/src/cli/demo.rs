@@ -38,7 +38,8 @@ pub(super) struct Options {
     /// Ticks a second over all symbols, up to 200000
     #[arg(long, value_name = "TICKS", default_value_t = 500.0)]
     rate: f64,
-    /// Folder of the kept certificate; by default `gateway` below `$XDG_STATE_HOME` or `~/.local/state`
+    /// Folder of the kept certificate; by default `gateway` below `$XDG_STATE_HOME` or
+    /// `~/.local/state`
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 }

@@ -1,7 +1,8 @@
 //! Log lines: formatted where they arise, written to standard error by a thread of their own.
 //!
-//! A terminal or pipe that does not take them must not hold up a busy thread: between the two stands
-//! a bounded queue, and lines that find it full are dropped and counted. The price is one copy a line.
+//! A terminal or pipe that does not take them must not hold up a busy thread: between the two
+//! stands a bounded queue, and lines that find it full are dropped and counted. The price is one
+//! copy a line.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -62,7 +63,8 @@ impl Log {
     pub(super) fn finish(&self) {
         let (done, written) = bounded(1);
         if self.0.send_timeout(Entry::Flush(done), FINISH_MAX).is_ok() {
-            // Late lines are lost with a standard error that takes nothing; there is nobody to tell.
+            // Late lines are lost with a standard error that takes nothing; there is nobody to
+            // tell.
             let _ = written.recv_timeout(FINISH_MAX);
         }
     }

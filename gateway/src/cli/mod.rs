@@ -49,7 +49,8 @@ Examples:
 Connects to nothing and listens nowhere. Exit code 0: the config can be used, 2: it cannot.";
 
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version, about = "Market data from venues to dashboards over TLS WebSocket", after_help = EXAMPLES)]
+#[command(name = "gateway", version, after_help = EXAMPLES)]
+#[command(about = "Market data from venues to dashboards over TLS WebSocket")]
 struct Cli {
     /// Which log lines are shown on standard error: error, warn, info, debug, trace, or pairs such
     /// as `info,gateway::ingest=debug`. Goes before `RUST_LOG`, which goes before the config

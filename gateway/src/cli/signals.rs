@@ -8,8 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The customary exit code of a program that a Ctrl-C ended.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Calls `stop` at the first signal, from a thread of its own. The signals are caught from the return of this
-/// function on.
+/// Calls `stop` at the first signal, from a thread of its own. The signals are caught from the
+/// return of this function on.
 pub(super) fn watch(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
@@ -27,7 +27,8 @@ pub(super) fn watch(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     })
 }
 
-/// Waits for one of the two. Cancel-safe: a signal that came is kept by its `Signal` until asked for.
+/// Waits for one of the two. Cancel-safe: a signal that came is kept by its `Signal` until asked
+/// for.
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
     std::future::poll_fn(|cx| {
         if terminate.poll_recv(cx).is_ready() {

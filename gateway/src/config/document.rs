@@ -1,8 +1,8 @@
 //! A TOML document, read key by key: every wrong thing is noted with its line, and reading goes on.
 //!
-//! Each key is asked for once, with its range and default; what was asked for is the list of known keys,
-//! from which unknown ones are told and the manual is checked. Deliberately absent: serde, which stops
-//! at the first error.
+//! Each key is asked for once, with its range and default; what was asked for is the list of known
+//! keys, from which unknown ones are told and the manual is checked. Deliberately absent: serde,
+//! which stops at the first error.
 
 use std::cell::RefCell;
 use std::fmt::Display;

@@ -1,4 +1,5 @@
-//! The feeds of the config file: venues and their addresses, read one by one and held against each other.
+//! The feeds of the config file: venues and their addresses, read one by one and held against each
+//! other.
 
 use std::path::Path;
 
@@ -15,9 +16,8 @@ const DIALECTS: [(&str, Dialect); 3] = [
     ("binance-spot", Dialect::BinanceSpot),
     ("binance-usdm", Dialect::BinanceUsdM),
 ];
-/// What each dialect's venue offers.
+/// Depths that Kraken offers.
 const KRAKEN_DEPTHS: [u64; 5] = [10, 25, 100, 500, 1000];
-const BINANCE_DEPTHS: [u64; 3] = [100, 500, 1000];
 /// Headers that the WebSocket handshake itself sets.
 const OWN_HEADERS: [&str; 5] =
     ["host", "connection", "upgrade", "content-length", "transfer-encoding"];
@@ -169,15 +169,15 @@ fn read_headers(section: &mut Section<'_, '_>) -> Vec<(String, String)> {
 fn read_depth(section: &mut Section<'_, '_>, dialect: Option<Dialect>) -> u16 {
     let stated = section.has("book_depth");
     let depth = section.number("book_depth", 10..=1000, 1000);
-    let offered: &[u64] = match dialect {
-        Some(Dialect::Kraken) | None => &KRAKEN_DEPTHS,
-        Some(Dialect::BinanceSpot | Dialect::BinanceUsdM) => &BINANCE_DEPTHS,
+    let reason = match dialect {
+        Some(Dialect::BinanceSpot | Dialect::BinanceUsdM) if stated => {
+            "has no use: Binance's streams carry the whole depth".to_owned()
+        }
+        Some(Dialect::Kraken) if !KRAKEN_DEPTHS.contains(&depth) => {
+            format!("Kraken offers {}", KRAKEN_DEPTHS.map(|depth| depth.to_string()).join(", "))
+        }
+        _ => return depth as u16,
     };
-    if !offered.contains(&depth) {
-        let words: Vec<_> = offered.iter().map(u64::to_string).collect();
-        let reason = format!("this venue offers {}", words.join(", "));
-        let line = section.line_of("book_depth").filter(|_| stated);
-        section.refuse_number(line, "book_depth", depth, reason);
-    }
+    section.refuse_number(section.line_of("book_depth"), "book_depth", depth, reason);
     depth as u16
 }

@@ -1,7 +1,7 @@
 //! What the config says about this machine: files that must be there, memory, file descriptors.
 //!
-//! Run once, before any thread starts. A file that cannot be used is refused; a machine that is small
-//! for the limits is warned about, because limits are rarely reached all at once.
+//! Run once, before any thread starts. A file that cannot be used is refused; a machine that is
+//! small for the limits is warned about, because limits are rarely reached all at once.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Configuration: TOML in, checked values out.
 //!
-//! [`load`] reads a file once, at start, and says everything that is wrong with it at once, each thing
-//! with file, line, key, value and reason. What it returns cannot hold a bad value.
+//! [`load`] reads a file once, at start, and says everything that is wrong with it at once, each
+//! thing with file, line, key, value and reason. What it returns cannot hold a bad value.
 
 mod document;
 mod feeds;

@@ -251,7 +251,8 @@ impl<'d, 't> Section<'d, 't> {
         Placed { value, line }
     }
 
-    /// Names and texts of a table whose keys are free; the values are never shown, they may be secret.
+    /// Names and texts of a table whose keys are free; the values are never shown, they may be
+    /// secret.
     pub(super) fn pairs(&mut self, name: &'static str) -> Vec<(String, Placed<String>)> {
         self.learn(name, None, Some("{}".to_owned()));
         let table = self.section(name);

@@ -1,7 +1,8 @@
-//! The configuration as the threads use it: every value checked, nothing optional that has a default.
+//! The configuration as the threads use it: every value checked, nothing optional that has a
+//! default.
 //!
-//! The meaning, unit, range and default of each key stand in config/gateway.toml, which is the manual;
-//! reading and checking live in the neighbouring files.
+//! The meaning, unit, range and default of each key stand in config/gateway.toml, which is the
+//! manual; reading and checking live in the neighbouring files.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 //! Prometheus' text format 0.0.4, as far as this gateway needs it.
 //!
 //! The writer keeps its rules: one HELP and one TYPE line a metric, its samples right behind them,
-//! label values escaped. Source of the format: `prometheus.io/docs/instrumenting/exposition_formats`.
+//! label values escaped. Source of the format:
+//! `prometheus.io/docs/instrumenting/exposition_formats`.
 
 use std::fmt::Write as _;
 
