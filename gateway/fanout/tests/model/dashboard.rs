@@ -162,7 +162,7 @@ impl Followed {
         let mut text = String::new();
         let asks = self.asks.iter().take(10);
         for (price, size) in asks.chain(self.bids.iter().rev().take(10)) {
-            text += &format!("{price}{size}");
+            text.extend([price.to_string(), size.to_string()]);
         }
         assert_eq!(item.checksum, Some(crc32(text.as_bytes())), "{} {kind}", self.symbol);
     }
