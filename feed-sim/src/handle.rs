@@ -142,6 +142,12 @@ impl Handle {
         self.join()
     }
 
+    /// As [`Handle::stop`], without blocking the caller's runtime meanwhile.
+    pub async fn stop_async(self) -> Summary {
+        let stopped = tokio::task::spawn_blocking(move || self.stop()).await;
+        stopped.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
     /// Waits until the simulator ends by itself.
     pub fn wait(mut self) -> Summary {
         self.join()

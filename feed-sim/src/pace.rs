@@ -31,6 +31,9 @@ pub enum Pace {
 const SPIN_RATE: f64 = 20_000.0;
 /// A wait this short is spun: the alarm itself takes about as long.
 const ALARM_MIN_NS: u64 = 100_000;
+/// The alarm is set this much early: about what the kernel's timer slack (50 us) and the wake-up
+/// of two threads take.
+const ALARM_LEAD_NS: u64 = 60_000;
 /// The timer's granularity; a sleep is kept this much shorter when spinning follows.
 const TIMER_NS: u64 = 2_000_000;
 
@@ -65,7 +68,9 @@ impl Pacer {
             let left_ns = due_ns.saturating_sub(self.clock.now_ns());
             match (self.pace, &self.alarm) {
                 _ if left_ns == 0 => return,
-                (Pace::Alarm, Some(alarm)) if left_ns > ALARM_MIN_NS => alarm.ring(left_ns).await,
+                (Pace::Alarm, Some(alarm)) if left_ns > ALARM_MIN_NS => {
+                    alarm.ring(left_ns - ALARM_LEAD_NS).await;
+                }
                 (Pace::Spin, _) if left_ns > TIMER_NS => {
                     tokio::time::sleep(Duration::from_nanos(left_ns - TIMER_NS)).await;
                 }

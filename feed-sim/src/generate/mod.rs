@@ -36,6 +36,9 @@ use crate::truth::Truth;
 pub const SYMBOLS_MAX: usize = 10_000;
 /// Ticks a second at most.
 pub const RATE_MAX: f64 = 200_000.0;
+/// Levels of each side over all books at most: 64 MB.
+const LEVELS_TOTAL_MAX: usize = 2_000_000;
+
 /// A market to generate. Every field has a default: 500 symbols, 2,000 ticks a second.
 #[derive(Clone, Debug)]
 pub struct Generate {
@@ -123,6 +126,10 @@ impl Generate {
         }
         if !(10..=1000).contains(&self.levels) {
             return Err(SimError::option("--levels", "must be 10 to 1000"));
+        }
+        if self.symbols * self.levels > LEVELS_TOTAL_MAX {
+            let reason = format!("symbols times levels must be at most {LEVELS_TOTAL_MAX}");
+            return Err(SimError::option("--levels", reason));
         }
         if !(0.0..=4.0).contains(&self.zipf) {
             return Err(SimError::option("--zipf", "must be 0 to 4"));

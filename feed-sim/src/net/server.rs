@@ -185,7 +185,10 @@ where
 async fn write<W: AsyncWrite + Unpin>(mut socket: W, connection: Rc<Connection>, hub: Rc<Hub>) {
     let mut batch = Vec::new();
     while connection.outbox.take(&mut batch).await {
-        hub.while_paused().await;
+        tokio::select! {
+            () = hub.while_paused() => {}
+            () = connection.outbox.condemned() => return,
+        }
         let sent = tokio::select! {
             sent = async { socket.write_all(&batch).await?; socket.flush().await } => sent,
             () = connection.outbox.condemned() => return,

@@ -59,9 +59,7 @@ async fn rounds(options: &Replay, venue: &ReplayVenue, meter: &mut LatenessMeter
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         tokio::time::sleep(options.start_delay).await;
-        let began_ns = hub.clock.now_ns();
-        play(options.speed, venue, &pacer, meter).await;
-        run.elapsed_ns += hub.clock.now_ns() - began_ns;
+        play(options.speed, venue, &pacer, meter, &mut run.elapsed_ns).await;
         run.loops += 1;
         if !options.repeat {
             return;
@@ -72,9 +70,17 @@ async fn rounds(options: &Replay, venue: &ReplayVenue, meter: &mut LatenessMeter
     }
 }
 
-async fn play(speed: Speed, venue: &ReplayVenue, pacer: &Pacer, meter: &mut LatenessMeter) {
+/// One round. `elapsed_ns` is kept up to date, for a stop may cut the round short.
+async fn play(
+    speed: Speed,
+    venue: &ReplayVenue,
+    pacer: &Pacer,
+    meter: &mut LatenessMeter,
+    elapsed_ns: &mut u64,
+) {
     let hub = &venue.hub;
     let mut start_ns = hub.clock.now_ns();
+    let (began_ns, elapsed_before_ns) = (start_ns, *elapsed_ns);
     let offset_ns = |recorded_ns: u64| match speed {
         // One factor for all keeps the order; an error of a nanosecond does not matter.
         Speed::Factor(factor) => (recorded_ns as f64 / factor) as u64,
@@ -106,6 +112,7 @@ async fn play(speed: Speed, venue: &ReplayVenue, pacer: &Pacer, meter: &mut Late
             meter.record(now_ns - due_ns);
             next += 1;
         }
+        *elapsed_ns = elapsed_before_ns + hub.clock.now_ns() - began_ns;
         hub.publish_progress(meter.max_ns());
         if speed == Speed::Max {
             hub.wait_for_room(ROOM_MAX).await;
