@@ -5,7 +5,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// Its small blocks are a third cheaper than the system's where many sessions come and go.
+/// Sessions come and go in small blocks on several threads, which is what it is made for.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

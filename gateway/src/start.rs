@@ -17,7 +17,7 @@ use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::Config;
 use crate::door::{self, Door, DoorError};
-use crate::ingest::{self, Ingest, IngestError};
+use crate::ingest::{Ingest, IngestError, Seams};
 use crate::metrics::Metrics;
 use crate::shard;
 use crate::threads::{Crew, StopFlag, ThreadError};
@@ -115,6 +115,7 @@ impl Running {
 }
 
 /// Starts every thread. On an error nothing is left running.
+#[expect(clippy::needless_pass_by_value, reason = "a config is for one gateway, and used up by it")]
 pub fn start(config: Config) -> Result<Running, StartError> {
     let epoch = clock::now().0;
     let stop = StopFlag::default();
@@ -147,48 +148,67 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     }
     let (tell, told) = watch::channel(false);
     let stopper = Stopper { flag: stop.clone(), tell, shards: wakers };
-
-    let mut crew = Crew::default();
-    let seams = ingest::Seams {
+    let seams = Seams {
         ring,
         replica_requests,
         catalogue: Arc::clone(&catalogue),
         metrics: Arc::clone(&metrics),
         stop,
     };
+    let surroundings = (
+        door::Surroundings {
+            catalogue: Arc::clone(&catalogue),
+            mailboxes,
+            metrics: Arc::clone(&metrics),
+        },
+        admin::Surroundings { catalogue: Arc::clone(&catalogue), metrics: Arc::clone(&metrics) },
+    );
+
+    let mut crew = Crew::default();
+    let stop_timeout = config.shard.stop_timeout;
+    let spawned = spawn_ingest(&mut crew, &config, ingest, seams)
+        .and_then(|()| spawn_shards(&mut crew, &config, shards))
+        .and_then(|()| spawn_servers(&mut crew, (door, admin), surroundings, told));
+    if let Err(error) = spawned {
+        stopper.stop();
+        // What went wrong first is told; that the others end is all that is waited for.
+        let _ = crew.join(&stopper.flag, || (), stop_timeout + STOP_MARGIN);
+        return Err(error.into());
+    }
+    Ok(Running { door_address, admin_address, metrics, catalogue, stopper, crew, stop_timeout })
+}
+
+fn spawn_ingest(crew: &mut Crew, config: &Config, ingest: Ingest, seams: Seams) -> io::Result<()> {
     let core = config.ingest.pin.then_some(0);
-    crew.spawn("ingest", core, move || ingest.run(seams).unwrap_or_else(|error| fail(&error)))?;
+    crew.spawn("ingest", core, move || Ok(ingest.run(seams)?))
+}
+
+fn spawn_shards(crew: &mut Crew, config: &Config, shards: Vec<shard::Parts>) -> io::Result<()> {
     for (index, parts) in shards.into_iter().enumerate() {
         // Core 0 is left to ingest where there are others.
         let core = config.shard.pin.then_some(index + 1);
-        crew.spawn(&format!("shard-{index}"), core, move || shard::run(parts))?;
+        crew.spawn(&format!("shard-{index}"), core, move || {
+            shard::run(parts);
+            Ok(())
+        })?;
     }
-    let surroundings = door::Surroundings {
-        catalogue: Arc::clone(&catalogue),
-        mailboxes,
-        metrics: Arc::clone(&metrics),
-    };
+    Ok(())
+}
+
+fn spawn_servers(
+    crew: &mut Crew,
+    (door, admin): (Door, Admin),
+    surroundings: (door::Surroundings, admin::Surroundings),
+    told: watch::Receiver<bool>,
+) -> io::Result<()> {
     let until = stopped(told.clone());
-    crew.spawn("door", None, move || {
-        door.run(surroundings, until).unwrap_or_else(|error| fail(&error));
-    })?;
-    let surroundings =
-        admin::Surroundings { catalogue: Arc::clone(&catalogue), metrics: Arc::clone(&metrics) };
+    crew.spawn("door", None, move || Ok(door.run(surroundings.0, until)?))?;
     let until = stopped(told);
-    crew.spawn("admin", None, move || {
-        admin.run(surroundings, until).unwrap_or_else(|error| fail(&error));
-    })?;
-    let stop_timeout = config.shard.stop_timeout;
-    Ok(Running { door_address, admin_address, metrics, catalogue, stopper, crew, stop_timeout })
+    crew.spawn("admin", None, move || Ok(admin.run(surroundings.1, until)?))
 }
 
 /// Completes when the end is asked for.
 async fn stopped(mut told: watch::Receiver<bool>) {
     // An error means that whoever could ask is gone, which is an end too.
     let _ = told.wait_for(|is_asked| *is_asked).await;
-}
-
-/// A thread that cannot do its work ends the process visibly, by way of the crew.
-fn fail(error: &dyn std::error::Error) -> ! {
-    panic!("{error}")
 }

@@ -6,6 +6,7 @@
 //! supervisor's job.
 
 use std::any::Any;
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,14 @@ pub enum ThreadError {
         /// What it said.
         message: String,
     },
+    /// It could not do its work.
+    #[error("thread {thread} failed: {message}")]
+    Failed {
+        /// Its name.
+        thread: String,
+        /// What it said.
+        message: String,
+    },
     /// It returned although nobody had asked it to.
     #[error("thread {thread} ended although nobody had asked it to")]
     EndedEarly {
@@ -60,8 +69,17 @@ pub enum ThreadError {
 
 struct Ending {
     thread: String,
-    panic: Option<String>,
+    outcome: Outcome,
 }
+
+enum Outcome {
+    Done,
+    Failed(String),
+    Panicked(String),
+}
+
+/// What a thread returns: nothing, or why it could not do its work.
+pub type Work = Result<(), Box<dyn Error>>;
 
 /// The threads of the process.
 #[derive(Debug)]
@@ -87,7 +105,7 @@ impl Crew {
         &mut self,
         name: &str,
         core: Option<usize>,
-        body: impl FnOnce() + Send + 'static,
+        body: impl FnOnce() -> Work + Send + 'static,
     ) -> io::Result<()> {
         let (ended, thread) = (self.ended_sender.clone(), name.to_owned());
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -95,9 +113,13 @@ impl Crew {
                 pin(&thread, core);
             }
             // Nothing of the body is used after a panic, so nothing half-changed is seen.
-            let panic = catch_unwind(AssertUnwindSafe(body)).err().map(|what| words(&*what));
+            let outcome = match catch_unwind(AssertUnwindSafe(body)) {
+                Ok(Ok(())) => Outcome::Done,
+                Ok(Err(error)) => Outcome::Failed(error.to_string()),
+                Err(what) => Outcome::Panicked(words(&*what)),
+            };
             // Nobody listens any more: the crew was dropped, and the process is ending.
-            let _ = ended.send(Ending { thread, panic });
+            let _ = ended.send(Ending { thread, outcome });
         })?;
         self.running.push((name.to_owned(), handle));
         Ok(())
@@ -157,11 +179,12 @@ pub fn spawn_background(name: &str, body: impl FnOnce() + Send + 'static) -> io:
     thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }
 
-fn judge(ending: Ending, asked: bool) -> Option<ThreadError> {
-    match ending {
-        Ending { thread, panic: Some(message) } => Some(ThreadError::Panicked { thread, message }),
-        Ending { thread, panic: None } if !asked => Some(ThreadError::EndedEarly { thread }),
-        Ending { .. } => None,
+fn judge(Ending { thread, outcome }: Ending, asked: bool) -> Option<ThreadError> {
+    match outcome {
+        Outcome::Panicked(message) => Some(ThreadError::Panicked { thread, message }),
+        Outcome::Failed(message) => Some(ThreadError::Failed { thread, message }),
+        Outcome::Done if !asked => Some(ThreadError::EndedEarly { thread }),
+        Outcome::Done => None,
     }
 }
 
@@ -186,10 +209,11 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(5);
 
-    fn wait_for(flag: &StopFlag) {
+    fn wait_for(flag: &StopFlag) -> Work {
         while !flag.is_set() {
             thread::yield_now();
         }
+        Ok(())
     }
 
     #[test]
@@ -213,10 +237,21 @@ mod tests {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         let other = stop.clone();
         crew.spawn("shard-0", None, move || wait_for(&other)).expect("a thread can be started");
-        crew.spawn("door", None, || ()).expect("a thread can be started");
+        crew.spawn("door", None, || Ok(())).expect("a thread can be started");
         assert_eq!(
             crew.join(&stop, || (), DEADLINE),
             Err(ThreadError::EndedEarly { thread: "door".to_owned() })
+        );
+    }
+
+    #[test]
+    fn a_thread_that_cannot_do_its_work_says_why() {
+        let (mut crew, stop) = (Crew::default(), StopFlag::default());
+        crew.spawn("door", None, || Err("no more ports".into())).expect("a thread can be started");
+        let message = "no more ports".to_owned();
+        assert_eq!(
+            crew.join(&stop, || (), DEADLINE),
+            Err(ThreadError::Failed { thread: "door".to_owned(), message })
         );
     }
 

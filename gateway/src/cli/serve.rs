@@ -26,7 +26,7 @@ pub(super) fn serve(
         running.stop();
     }
     running.join().map_err(|error| match error {
-        ThreadError::Stuck { .. } => Failure::Runtime(error.into()),
+        ThreadError::Stuck { .. } | ThreadError::Failed { .. } => Failure::Runtime(error.into()),
         ThreadError::Panicked { .. } | ThreadError::EndedEarly { .. } => Failure::Bug(error),
     })?;
     told.context("standard output").map_err(Failure::Runtime)?;

@@ -107,7 +107,6 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
 fn write_shards(shards: &[ShardMetrics], text: &mut Text) {
     let mut all = Members { text, of: shards, key: "shard", prefix: "gateway_shard_" };
     all.gauge("sessions", "Sessions served now.", |s| &s.sessions);
-    all.gauge("sessions_slow", "Sessions that conflate now.", |s| &s.sessions_slow);
     all.counter("sessions_opened_total", "Sessions taken over.", |s| &s.sessions_opened);
     all.family("sessions_closed_total", "Sessions ended.", |s| &s.sessions_closed);
     all.gauge("subscriptions", "Subscriptions held now.", |s| &s.subscriptions);
@@ -125,7 +124,6 @@ fn write_shards(shards: &[ShardMetrics], text: &mut Text) {
     all.counter("tls_records_total", "TLS records sealed.", |s| &s.tls_records);
     all.counter("requests_total", "Requests of dashboards.", |s| &s.requests);
     all.family("request_errors_total", "Requests refused.", |s| &s.request_errors);
-    all.counter("bad_messages_total", "Messages that were no request.", |s| &s.bad_messages);
     all.counter("ring_records_total", "Records read from the ring.", |s| &s.ring_records);
     all.gauge("ring_lag_records", "Records behind the ring's writer.", |s| &s.ring_lag_records);
     all.counter("laps_total", "Times the ring's writer overtook the shard.", |s| &s.laps);

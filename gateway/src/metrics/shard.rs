@@ -137,8 +137,6 @@ pub struct ShardMetrics {
     pub requests: Counter,
     /// Requests refused, by code.
     pub request_errors: Family<RequestError>,
-    /// Messages that were no request at all.
-    pub bad_messages: Counter,
     /// Records read from the ring.
     pub ring_records: Counter,
     /// Records behind the ring's writer when last looked.
@@ -153,8 +151,6 @@ pub struct ShardMetrics {
     pub parks: Counter,
     /// Bytes waiting in the outboxes of all its sessions.
     pub outbox_bytes: Gauge,
-    /// Sessions now in the conflating state.
-    pub sessions_slow: Gauge,
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub(super) enum Broken {
 /// What one read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// So many plain bytes are in the buffer, perhaps none; there may be more.
-    Plain(usize),
+    /// So many bytes came, which gave so many plain ones, perhaps none; there may be more.
+    Bytes { sealed: usize, plain: usize },
     /// The socket has nothing more for now.
     Dry,
 }
@@ -88,17 +88,17 @@ impl Connection {
 
     /// Reads once from the socket and decrypts into `plain`.
     pub(super) fn receive(&mut self, plain: &mut Vec<u8>) -> Result<Received, Broken> {
-        match self.tls.read_tls(&mut self.socket) {
+        let sealed = match self.tls.read_tls(&mut self.socket) {
             Ok(0) => return Err(Broken::Lost),
-            Ok(_) => {}
+            Ok(count) => count,
             Err(error) => {
                 return match error.kind() {
                     io::ErrorKind::WouldBlock => Ok(Received::Dry),
-                    io::ErrorKind::Interrupted => Ok(Received::Plain(0)),
+                    io::ErrorKind::Interrupted => Ok(Received::Bytes { sealed: 0, plain: 0 }),
                     _ => Err(Broken::Lost),
                 };
             }
-        }
+        };
         let state = self.tls.process_new_packets().map_err(|_| Broken::Tls)?;
         let count = state.plaintext_bytes_to_read();
         plain.clear();
@@ -106,7 +106,7 @@ impl Connection {
         if count > 0 {
             self.tls.reader().read_exact(plain).map_err(|_| Broken::Tls)?;
         }
-        Ok(Received::Plain(count))
+        Ok(Received::Bytes { sealed, plain: count })
     }
 
     /// Says goodbye to TLS and TCP as well as it can without waiting.

@@ -10,10 +10,11 @@ use fanout::{Fanout, Limits};
 use handoff::{Batch, Read};
 use market::{Nanos, Tick};
 use mio::Events;
+use wire::close::CloseCode;
 
 use super::parts::{Parts, WAKER};
 use super::sessions::Sessions;
-use super::tally::Tally;
+use super::tally::{self, Tally};
 use crate::clock;
 use crate::latency::{Station, Stretch};
 
@@ -90,7 +91,7 @@ impl Shard {
             self.look(now);
         }
         let written = self.sessions.write_dirty(&mut self.fanout, &self.parts.poll);
-        self.tally.count_writes(&self.parts.metrics.shards[self.parts.index], &written);
+        tally::count_output(self.metrics(), &written);
         self.fanout.end_cycle();
         self.metrics().cycles.inc();
         self.is_over(now)
@@ -201,6 +202,7 @@ impl Shard {
         self.sessions.look(&mut self.fanout, &self.parts.poll, now);
         self.publish_to_dequeue.hand_over(now);
         let metrics = &self.parts.metrics.shards[self.parts.index];
+        metrics.tls_bytes_received.add(self.sessions.take_received());
         metrics.ring_lag_records.set(self.parts.ring.lag().records);
         metrics.outbox_bytes.set(self.sessions.backlog_bytes(&self.fanout));
         self.tally.count(metrics, self.fanout.counters());
@@ -219,7 +221,9 @@ impl Shard {
     fn begin_stop(&mut self, now: Nanos) {
         if self.stop_by.is_none() && self.parts.stop.is_set() {
             self.stop_by = Some(now.0 + nanos(self.parts.settings.stop_timeout));
-            self.sessions.say_goodbye(&mut self.fanout);
+            for key in self.fanout.session_keys() {
+                self.fanout.close(key, CloseCode::Restarting, "the gateway restarts");
+            }
         }
     }
 

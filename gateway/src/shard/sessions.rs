@@ -42,6 +42,8 @@ pub(super) struct Sessions {
     unread: Vec<SessionKey>,
     /// Reasons of the sessions that ended since they were last asked for.
     ended: Vec<CloseReason>,
+    /// Bytes read from sockets since they were last asked for.
+    received_bytes: u64,
     limits: inbound::Limits,
     close_timeout_ns: u64,
     plain: Vec<u8>,
@@ -59,6 +61,7 @@ impl Sessions {
             connections: Vec::new(),
             unread: Vec::new(),
             ended: Vec::new(),
+            received_bytes: 0,
             limits: inbound::Limits {
                 message_bytes_max: settings.message_bytes_max as u32,
                 fragments_max: FRAGMENTS_MAX,
@@ -98,13 +101,11 @@ impl Sessions {
         // Session tickets may still wait inside TLS.
         let greeted = connection.flush();
         self.connections[key.index()] = Some((key, connection));
-        match greeted {
-            Err(broken) => self.drop_broken(key, broken, fanout, poll),
-            Ok(_) => {
-                self.hear(key, &mut early, fanout, now);
-                self.unread.push(key);
-            }
+        if let Err(broken) = greeted {
+            return self.drop_broken(key, broken, fanout, poll);
         }
+        self.hear(key, &mut early, fanout, now);
+        self.unread.push(key);
     }
 
     pub(super) const fn has_unread(&self) -> bool {
@@ -141,8 +142,12 @@ impl Sessions {
                     self.plain = plain;
                     return;
                 }
-                Ok(Received::Plain(0)) => {}
-                Ok(Received::Plain(_)) => self.hear(key, &mut plain, fanout, now),
+                Ok(Received::Bytes { sealed, plain: count }) => {
+                    self.received_bytes += sealed as u64;
+                    if count > 0 {
+                        self.hear(key, &mut plain, fanout, now);
+                    }
+                }
                 Err(broken) => {
                     self.drop_broken(key, broken, fanout, poll);
                     break;
@@ -260,17 +265,15 @@ impl Sessions {
         self.dequeue_to_sent.hand_over(now);
     }
 
-    /// Closes every session because the gateway restarts.
-    pub(super) fn say_goodbye(&mut self, fanout: &mut Fanout) {
-        for key in fanout.session_keys() {
-            fanout.close(key, CloseCode::Restarting, "the gateway restarts");
-        }
-    }
-
     /// Bytes of frames kept because sockets were full.
     pub(super) fn backlog_bytes(&self, fanout: &Fanout) -> u64 {
         let connections = self.connections.iter().flatten();
         connections.map(|(key, _)| fanout.backlog_bytes(*key) as u64).sum()
+    }
+
+    /// Bytes read from sockets since the last call.
+    pub(super) const fn take_received(&mut self) -> u64 {
+        std::mem::replace(&mut self.received_bytes, 0)
     }
 
     /// Why sessions ended since the last call.

@@ -5,7 +5,7 @@ use wire::refusal::Code;
 use wire::topic::Topic;
 
 use super::sessions::Output;
-use crate::metrics::{Channel, CloseReason, RequestError, ShardMetrics};
+use crate::metrics::{Channel, RequestError, ShardMetrics};
 
 /// Remembers what was counted already, because metrics only grow by what is new.
 #[derive(Debug, Default)]
@@ -14,16 +14,6 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds what one cycle wrote.
-    pub(super) fn count_writes(&self, metrics: &ShardMetrics, output: &Output) {
-        metrics.frames_sent.add(output.frames);
-        metrics.plain_bytes_sent.add(output.plain_bytes);
-        metrics.tls_bytes_sent.add(output.tls_bytes);
-        metrics.tls_records.add(output.records);
-        metrics.sends.add(output.sends);
-        metrics.sends_blocked.add(output.blocked);
-    }
-
     /// Adds what the fan-out counted since the last call.
     pub(super) fn count(&mut self, metrics: &ShardMetrics, counters: &Counters) {
         let before = std::mem::replace(&mut self.counted, counters.clone());
@@ -41,13 +31,16 @@ impl Tally {
         metrics.requests.add(counters.requests - before.requests);
         metrics.subscriptions.set(counters.subscriptions);
     }
+}
 
-    /// Adds sessions that ended.
-    pub(super) fn count_closed(&self, metrics: &ShardMetrics, ended: Vec<CloseReason>) {
-        for reason in ended {
-            metrics.sessions_closed.of(reason).inc();
-        }
-    }
+/// Adds what one cycle wrote.
+pub(super) fn count_output(metrics: &ShardMetrics, output: &Output) {
+    metrics.frames_sent.add(output.frames);
+    metrics.plain_bytes_sent.add(output.plain_bytes);
+    metrics.tls_bytes_sent.add(output.tls_bytes);
+    metrics.tls_records.add(output.records);
+    metrics.sends.add(output.sends);
+    metrics.sends_blocked.add(output.blocked);
 }
 
 const fn channel(topic: Topic) -> Channel {
