@@ -214,8 +214,9 @@ impl Shard {
         // A plain count: nothing is published through it.
         self.parts.sessions.store(count, Ordering::Relaxed);
         self.metrics().sessions.set(count as u64);
-        self.tally
-            .count_closed(&self.parts.metrics.shards[self.parts.index], self.sessions.take_ended());
+        for reason in self.sessions.take_ended() {
+            self.metrics().sessions_closed.of(reason).inc();
+        }
     }
 
     fn begin_stop(&mut self, now: Nanos) {
