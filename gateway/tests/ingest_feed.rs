@@ -3,6 +3,7 @@
 
 mod ingest_harness;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -236,69 +237,97 @@ fn a_binance_gap_is_mended_by_a_snapshot() {
     running.finish(1);
 }
 
-/// The book the recording leads to, as texts, best first: a rebuild that shares nothing with ours.
-fn naive_book(text: &str, symbol: &str) -> [Vec<(f64, f64)>; 2] {
-    let mut sides: [std::collections::HashMap<String, f64>; 2] = Default::default();
-    let mut standing = 0;
-    let mut waiting: Vec<serde_json::Value> = Vec::new();
-    let mut joined = false;
-    let put = |sides: &mut [std::collections::HashMap<String, f64>; 2],
-               side: usize,
-               levels: &serde_json::Value| {
-        for level in levels.as_array().expect("levels") {
-            let price = level[0].as_str().expect("text").to_owned();
-            let size: f64 = level[1].as_str().expect("text").parse().expect("a number");
-            if size == 0.0 {
-                sides[side].remove(&price)
-            } else {
-                sides[side].insert(price, size)
-            };
+/// Price and size of each level, as texts, best first.
+type Texts = Vec<(String, String)>;
+
+/// A snapshot shows a thousand levels, and ours may be a little younger than the recorded one: what
+/// lay deeper then, and has not changed since, is not known to us. The best 500 are, on both sides.
+fn same_best(ours: &Texts, naive: &Texts) -> bool {
+    ours.iter().take(500).eq(naive.iter().take(500))
+}
+
+/// A rebuild of a recorded book that shares nothing with ours.
+#[derive(Default)]
+struct Naive {
+    sides: [HashMap<String, String>; 2],
+    standing: u64,
+    joined: bool,
+    waiting: Vec<serde_json::Value>,
+}
+
+impl Naive {
+    fn of(recording: &str) -> [Texts; 2] {
+        let mut naive = Self::default();
+        for line in recording.lines() {
+            let whole = line[20..].starts_with("{\"lastUpdateId\"");
+            if whole || line.contains("depthUpdate") {
+                let message = serde_json::from_str(&line[20..]).expect("JSON");
+                naive.take(whole, &message);
+            }
         }
-    };
-    for line in text.lines() {
-        let whole = line[20..].starts_with("{\"lastUpdateId\"");
-        if !whole && !line.contains("depthUpdate") {
-            continue;
-        }
-        let message: serde_json::Value = serde_json::from_str(&line[20..]).expect("JSON");
+        let mut best = naive.sides.map(|side| {
+            let mut all: Texts = side.into_iter().collect();
+            let number = |text: &str| text.parse::<f64>().expect("a number");
+            all.sort_by(|a, b| number(&a.0).total_cmp(&number(&b.0)));
+            all
+        });
+        best[0].reverse();
+        best
+    }
+
+    fn take(&mut self, whole: bool, message: &serde_json::Value) {
         if whole {
-            put(&mut sides, 0, &message["bids"]);
-            put(&mut sides, 1, &message["asks"]);
-            standing = message["lastUpdateId"].as_u64().expect("a number");
-            joined = true;
+            self.put(0, &message["bids"]);
+            self.put(1, &message["asks"]);
+            self.standing = message["lastUpdateId"].as_u64().expect("a number");
+            self.joined = true;
         } else {
-            assert_eq!(message["data"]["s"], symbol);
-            waiting.push(message["data"].clone());
+            self.waiting.push(message["data"].clone());
         }
-        if joined {
-            for delta in waiting.drain(..) {
+        if self.joined {
+            for delta in std::mem::take(&mut self.waiting) {
                 let last = delta["u"].as_u64().expect("a number");
-                if last > standing || (delta.get("pu").is_some() && last == standing) {
-                    put(&mut sides, 0, &delta["b"]);
-                    put(&mut sides, 1, &delta["a"]);
-                    standing = last;
+                let futures = delta.get("pu").is_some();
+                if last > self.standing || (futures && last == self.standing) {
+                    self.put(0, &delta["b"]);
+                    self.put(1, &delta["a"]);
+                    self.standing = last;
                 }
             }
         }
     }
-    let mut best = sides.map(|side| {
-        let level = |(price, size): (String, f64)| (price.parse::<f64>().expect("a number"), size);
-        let mut all: Vec<_> = side.into_iter().map(level).collect();
-        all.sort_by(|a, b| a.0.total_cmp(&b.0));
-        all
-    });
-    best[0].reverse();
-    best
+
+    fn put(&mut self, side: usize, levels: &serde_json::Value) {
+        for level in levels.as_array().expect("levels") {
+            let [price, size] = [0, 1].map(|at| level[at].as_str().expect("text").to_owned());
+            if size.trim_matches(['0', '.']).is_empty() {
+                self.sides[side].remove(&price);
+            } else {
+                self.sides[side].insert(price, size);
+            }
+        }
+    }
+}
+
+fn book_texts(replica: &Replica, name: &str) -> Option<[Texts; 2]> {
+    let symbol = replica.truth.symbol(replica.truth.find(name)?)?;
+    let (price, size) = (symbol.instrument.price_precision, symbol.instrument.size_precision);
+    let text = |value, scale| market::Decimal::new(value, scale).expect("in range").to_string();
+    Some(BookSide::BOTH.map(|side| {
+        let level = |l: market::Level| (text(l.price.0, price), text(l.size.0, size));
+        symbol.book.side(side).map(level).collect()
+    }))
 }
 
 #[test]
 fn the_replayed_recordings_end_in_the_naive_books_with_every_trade() {
-    let files = ["binance_spot/btcusdt_20240808.gz", "binance_usdm/btcusdt_20240808.gz"];
-    let Some(spot) = recording(files[0]) else { return };
-    let Some(usdm) = recording(files[1]) else { return };
+    let Some(spot) = recording("binance_spot/btcusdt_20240808.gz") else { return };
+    let Some(usdm) = recording("binance_usdm/btcusdt_20240808.gz") else { return };
+    let texts = [recorded_text(&spot), recorded_text(&usdm)];
+    let naive = texts.each_ref().map(|text| Naive::of(text));
     let replay = Replay {
-        binance_spot: vec![spot.clone()],
-        binance_usdm: vec![usdm.clone()],
+        binance_spot: vec![spot],
+        binance_usdm: vec![usdm],
         speed: Speed::Factor(100.0),
         ..Replay::default()
     };
@@ -306,40 +335,19 @@ fn the_replayed_recordings_end_in_the_naive_books_with_every_trade() {
     let feeds = [("spot", Dialect::BinanceSpot), ("usdm", Dialect::BinanceUsdM)];
     let feeds = feeds.map(|(name, dialect)| binance_at(&sim, name, dialect));
     let mut running = Running::start(feeds.to_vec());
-    let texts = [recorded_text(&spot), recorded_text(&usdm)];
     let trade_count: usize = texts.iter().map(|text| text.matches("@trade\"").count()).sum();
     running.wait("everything was played", |r| r.trades.len() >= trade_count && sim.is_done());
-    running.wait_ok();
-
+    for (name, naive) in ["spot", "usdm"].into_iter().zip(&naive) {
+        let alike = |ours: [Texts; 2]| (0..2).all(|at| same_best(&ours[at], &naive[at]));
+        running.wait("the book is the naive one", |r| book_texts(r, name).is_some_and(alike));
+    }
     for (name, text) in ["spot", "usdm"].into_iter().zip(&texts) {
         let id = running.replica.truth.find(name).expect("defined");
-        let recorded = text
-            .lines()
-            .filter_map(|line| line.split_once("\"t\":")?.1.split(',').next()?.parse::<u64>().ok());
+        let number =
+            |line: &str| line.split_once("\"t\":")?.1.split(',').next()?.parse::<u64>().ok();
+        let recorded = text.lines().filter_map(number);
         let delivered = running.replica.trades.iter().filter(|(of, _)| *of == id);
         assert!(delivered.map(|(_, number)| *number).eq(recorded), "{name}: trades in order");
-
-        let symbol = running.replica.truth.symbol(id).expect("defined");
-        let naive = naive_book(text, "BTCUSDT");
-        let units = |value: i64, precision: u8| {
-            market::Decimal::new(value, precision)
-                .expect("in range")
-                .to_string()
-                .parse::<f64>()
-                .expect("a number")
-        };
-        for (side, naive) in [BookSide::Bid, BookSide::Ask].into_iter().zip(naive) {
-            let ours: Vec<_> = symbol
-                .book
-                .side(side)
-                .map(|level| {
-                    let price = units(level.price.0, symbol.instrument.price_precision);
-                    (price, units(level.size.0, symbol.instrument.size_precision))
-                })
-                .collect();
-            assert_eq!(ours.len(), naive.len(), "{name} {side:?}");
-            assert!(ours == naive, "{name} {side:?}");
-        }
     }
     running.finish(0);
 }
