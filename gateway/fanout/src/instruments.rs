@@ -1,4 +1,4 @@
-//! The instrument channel: sessions that hear of every definition.
+//! The instrument channel: every definition, to every session that listens.
 
 use market::{State, SymbolId, Trading};
 use wire::data::{self, Marks, Stage};
@@ -7,30 +7,6 @@ use wire::topic::Topic;
 use crate::cycle::FrameId;
 use crate::fanout::Fanout;
 use crate::session::SessionKey;
-
-/// Who listens to definitions, plain and sequenced.
-#[derive(Debug, Default)]
-pub(crate) struct Listeners {
-    sessions: Vec<(SessionKey, bool)>,
-    /// +1 per definition folded; the same on every shard.
-    pub(crate) sequence: u64,
-}
-
-impl Listeners {
-    /// True when the session was not listening so already.
-    pub(crate) fn add(&mut self, key: SessionKey, sequenced: bool) -> bool {
-        let is_new = !self.sessions.contains(&(key, sequenced));
-        if is_new {
-            self.forget(key);
-            self.sessions.push((key, sequenced));
-        }
-        is_new
-    }
-
-    pub(crate) fn forget(&mut self, key: SessionKey) {
-        self.sessions.retain(|(session, _)| *session != key);
-    }
-}
 
 impl Fanout {
     /// A symbol was defined, or anew: listeners hear of it, patterns may want it.
@@ -51,10 +27,10 @@ impl Fanout {
     /// Sends definitions as one update.
     pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId]) {
         for sequenced in [false, true] {
-            if self.listeners.sessions.iter().any(|(_, s)| *s == sequenced) {
+            if self.listeners.of(sequenced).next().is_some() {
                 let frame = self.encode_definitions(ids, Stage::Update, sequenced);
-                for (key, _) in self.listeners.sessions.iter().filter(|(_, s)| *s == sequenced) {
-                    self.outboxes.push(*key, frame);
+                for key in self.listeners.of(sequenced) {
+                    self.outboxes.push(key, frame);
                 }
             }
         }

@@ -12,6 +12,7 @@ mod fanout;
 mod instruments;
 mod interest;
 mod limits;
+mod listeners;
 mod outbox;
 mod outboxes;
 mod patterns;
