@@ -127,6 +127,24 @@ fn a_client_that_does_not_read_is_closed_and_counted_and_others_go_on() {
 }
 
 #[test]
+fn junk_is_answered_and_changes_nothing() {
+    run(async {
+        let sim = market().start(any_port()).await.unwrap();
+        let mut client = Client::connect(sim.addr(), "/v2").await;
+        let mut rng = fastrand::Rng::with_seed(11);
+        let pieces =
+            ["{", "}", "[", "]", "\"method\"", ":", "\"subscribe\"", ",", "\"params\"", "7"];
+        for _ in 0..200 {
+            let junk: String = (0..rng.usize(1..12)).map(|_| pieces[rng.usize(..10)]).collect();
+            client.say(&junk).await;
+            client.text_where(|text| text.contains(r#""success":false"#)).await;
+        }
+        client.subscribe("trade", &["BTC/USD"]).await;
+        client.channel("trade").await;
+    });
+}
+
+#[test]
 fn a_self_signed_certificate_is_made_once_and_serves_wss() {
     run(async {
         let directory = tempfile::tempdir().unwrap();

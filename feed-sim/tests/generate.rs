@@ -16,7 +16,7 @@ fn market(ticks: u64) -> Generate {
         symbols: 5,
         rate: 20_000.0,
         wait_for_subscriber: true,
-        start_delay: Duration::from_millis(100),
+        start_delay: Duration::from_millis(250),
         ticks_max: Some(ticks),
         exit_when_done: Some(Duration::ZERO),
         ..Generate::default()

@@ -221,7 +221,10 @@ impl Generator {
         }
         let right = self.desk.market.checksum(index);
         if is_wanted && !self.keeps_back(index) {
-            let sent = if self.desk.corrupt.remove(&index) { right ^ 1 } else { right };
+            // An update that every depth is told; deeper ones might reach nobody.
+            let is_near = self.ops.iter().any(|op| op.index < usize::from(DEPTHS[0]));
+            let is_corrupt = is_near && self.desk.corrupt.remove(&index);
+            let sent = if is_corrupt { right ^ 1 } else { right };
             self.send_book(index, due_ns, sent);
         }
         if let Some(truth) = &mut self.truth {

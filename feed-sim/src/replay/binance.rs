@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::book::{TextBook, TextLevel};
-use super::load::{Kind, Venue};
+use super::load::Venue;
+use super::message::{Depth, DepthMessage, DepthSnapshot};
 use crate::decimal::{put, write_integer};
 use crate::net::frame::FrameBuilder;
 use crate::net::hub::{Connection, Hub};
@@ -21,92 +21,6 @@ use crate::net::rest::{RestAnswer, RestReply, query_value};
 const LIMIT_DEFAULT: usize = 500;
 /// Requests held at once for each market.
 const HELD_MAX: usize = 1_000;
-
-type Pair<'a> = [&'a str; 2];
-
-/// A depth stream message.
-#[derive(Debug, Deserialize)]
-pub(crate) struct DepthMessage<'a> {
-    #[serde(borrow)]
-    pub(crate) data: Depth<'a>,
-}
-
-/// Its content.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Depth<'a> {
-    #[serde(rename = "U")]
-    pub(crate) first_update_id: u64,
-    #[serde(rename = "u")]
-    pub(crate) last_update_id: u64,
-    #[serde(borrow, rename = "b")]
-    pub(crate) bids: Vec<Pair<'a>>,
-    #[serde(borrow, rename = "a")]
-    pub(crate) asks: Vec<Pair<'a>>,
-}
-
-/// A recorded REST answer.
-#[derive(Debug, Deserialize)]
-pub(crate) struct DepthSnapshot<'a> {
-    #[serde(rename = "lastUpdateId")]
-    pub(crate) last_update_id: u64,
-    #[serde(borrow)]
-    pub(crate) bids: Vec<Pair<'a>>,
-    #[serde(borrow)]
-    pub(crate) asks: Vec<Pair<'a>>,
-}
-
-/// A trade stream message.
-#[derive(Debug, Deserialize)]
-pub(crate) struct TradeMessage<'a> {
-    #[serde(borrow)]
-    pub(crate) data: TradeData<'a>,
-}
-
-/// Its content.
-#[derive(Debug, Deserialize)]
-pub(crate) struct TradeData<'a> {
-    #[serde(rename = "t")]
-    pub(crate) id: u64,
-    #[serde(rename = "p")]
-    pub(crate) price: &'a str,
-    #[serde(rename = "q")]
-    pub(crate) qty: &'a str,
-    #[serde(rename = "m")]
-    pub(crate) buyer_is_maker: bool,
-}
-
-/// A bookTicker stream message.
-#[derive(Debug, Deserialize)]
-pub(crate) struct QuoteMessage<'a> {
-    #[serde(borrow)]
-    pub(crate) data: QuoteData<'a>,
-}
-
-/// Its content.
-#[derive(Debug, Deserialize)]
-pub(crate) struct QuoteData<'a> {
-    #[serde(rename = "u")]
-    pub(crate) update_id: u64,
-    #[serde(rename = "b")]
-    pub(crate) bid: &'a str,
-    #[serde(rename = "B")]
-    pub(crate) bid_qty: &'a str,
-    #[serde(rename = "a")]
-    pub(crate) ask: &'a str,
-    #[serde(rename = "A")]
-    pub(crate) ask_qty: &'a str,
-}
-
-/// Whether a line is what its kind says.
-pub(crate) fn check(kind: Kind, json: &str) -> Result<(), serde_json::Error> {
-    match kind {
-        Kind::DepthSnapshot => serde_json::from_str::<DepthSnapshot<'_>>(json).map(drop),
-        Kind::Depth => serde_json::from_str::<DepthMessage<'_>>(json).map(drop),
-        Kind::Quote => serde_json::from_str::<QuoteMessage<'_>>(json).map(drop),
-        Kind::Trade => serde_json::from_str::<TradeMessage<'_>>(json).map(drop),
-        Kind::Other | Kind::KrakenBook => Ok(()),
-    }
-}
 
 /// What is kept of one recorded market.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
 use super::kraken::KrakenMessage;
+use super::message::check;
 use crate::error::SimError;
 use crate::time::parse_rfc3339;
 
@@ -152,12 +153,11 @@ impl Tape {
                     let kind = kind_of(stream);
                     add(kind, market, index_of(&mut self.streams, (market, stream.to_owned())));
                     if kind != Kind::Other {
-                        super::binance::check(kind, json).map_err(|error| fail(&error))?;
+                        check(kind, json).map_err(|error| fail(&error))?;
                     }
                 }
                 BinanceMessage { last_update_id: Some(_), .. } => {
-                    super::binance::check(Kind::DepthSnapshot, json)
-                        .map_err(|error| fail(&error))?;
+                    check(Kind::DepthSnapshot, json).map_err(|error| fail(&error))?;
                     add(Kind::DepthSnapshot, usize::MAX, usize::MAX);
                 }
                 _ => return Err(fail(&"neither a stream message nor a depth snapshot")),

@@ -3,10 +3,11 @@
 //! Binance at `/spot/stream` and `/usdm/stream` with REST depth beside them, Kraken at `/v2`.
 //! Invariant: every recorded message is sent once, in order; one that is late is sent late.
 
-pub(crate) mod binance;
+mod binance;
 mod book;
-pub(crate) mod kraken;
-pub(crate) mod load;
+mod kraken;
+mod load;
+mod message;
 mod run;
 mod stamp;
 mod truth;

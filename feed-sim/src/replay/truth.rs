@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::binance::{DepthMessage, DepthSnapshot, QuoteMessage, TradeMessage};
 use super::kraken::{KrakenLevel, KrakenMessage};
 use super::load::Kind;
+use super::message::{DepthMessage, DepthSnapshot, QuoteMessage, TradeMessage};
 
 /// The channel of a kind of line, and its position among a market's sequences.
 pub(crate) fn channel(kind: Kind) -> Option<(&'static str, usize)> {
