@@ -145,6 +145,19 @@ fn junk_is_answered_and_changes_nothing() {
 }
 
 #[test]
+fn a_request_in_fragments_is_heard_and_one_without_end_is_not() {
+    run(async {
+        let sim = market().start(any_port()).await.unwrap();
+        let mut client = Client::connect(sim.addr(), "/v2").await;
+        client.say_in_fragments(&[r#"{"method""#, r#":"ping","#, r#""req_id":42}"#], true).await;
+        client.text_where(|text| text.contains(r#""req_id":42"#)).await;
+        let piece = " ".repeat(1 << 18);
+        client.say_in_fragments(&[piece.as_str(); 5], false).await;
+        while client.hear().await != Heard::Lost {}
+    });
+}
+
+#[test]
 fn a_self_signed_certificate_is_made_once_and_serves_wss() {
     run(async {
         let directory = tempfile::tempdir().unwrap();

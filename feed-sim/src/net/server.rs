@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket, upgrade};
+use fastwebsockets::{OpCode, Role, WebSocket, upgrade};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -28,7 +28,8 @@ use super::rest::{RestAnswer, RestReply};
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Longest a REST request is held before the recording reaches its answer.
 const HOLD_MAX: Duration = Duration::from_secs(60);
-/// Longest message a client may send; 10,000 symbols in one subscription fit.
+/// Longest message a client may send, all its fragments together; 10,000 symbols in one
+/// subscription fit. A longer one ends the connection.
 const INBOUND_SIZE_MAX: usize = 1 << 20;
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -172,12 +173,19 @@ where
     let mut socket = WebSocket::after_handshake(side, Role::Server);
     socket.set_writev(false);
     socket.set_max_message_size(INBOUND_SIZE_MAX);
-    let mut messages = FragmentCollector::new(socket);
-    while let Ok(message) = messages.read_frame().await {
-        match message.opcode {
-            OpCode::Text => venue.heard(connection, &message.payload),
+    let mut message = Vec::new();
+    while let Ok(frame) = socket.read_frame().await {
+        match frame.opcode {
+            OpCode::Text | OpCode::Continuation => message.extend_from_slice(&frame.payload),
             OpCode::Close => return,
-            _ => {}
+            _ => continue,
+        }
+        if message.len() > INBOUND_SIZE_MAX {
+            return;
+        }
+        if frame.fin {
+            venue.heard(connection, &message);
+            message.clear();
         }
     }
 }

@@ -97,6 +97,17 @@ impl Client {
         self.socket.write_frame(frame).await.expect("the simulator reads");
     }
 
+    pub(crate) async fn say_in_fragments(&mut self, pieces: &[&str], ends: bool) {
+        for (index, piece) in pieces.iter().enumerate() {
+            let opcode = if index == 0 { OpCode::Text } else { OpCode::Continuation };
+            let is_last = ends && index + 1 == pieces.len();
+            let payload = Payload::Owned(piece.as_bytes().to_vec());
+            let frame = Frame::new(is_last, opcode, None, payload);
+            // The simulator may have had enough before the last one.
+            let _ = self.socket.write_frame(frame).await;
+        }
+    }
+
     pub(crate) async fn request(&mut self, request: Value) {
         self.say(&request.to_string()).await;
     }
