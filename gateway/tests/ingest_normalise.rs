@@ -182,6 +182,9 @@ fn tickers_trades_and_their_repetitions() {
     desk.take(trade);
     assert_eq!(desk.replica.trades, [(SymbolId(0), 7)]);
     assert_eq!(desk.refused(TickRefusal::OutOfOrder), 1);
+    // A venue that was restarted counts anew, but its clock goes on.
+    desk.take(&trade.replace("\"trade_id\":7", "\"trade_id\":1").replace("2023-", "2024-"));
+    assert_eq!(desk.replica.trades.last(), Some(&(SymbolId(0), 1)));
 }
 
 #[test]

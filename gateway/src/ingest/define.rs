@@ -24,7 +24,10 @@ impl Normaliser {
         let known = self.by_venue_symbol.get(definition.symbol).copied();
         let at = match (known, &self.feed.symbols) {
             (Some(at), _) => at,
-            (None, FeedSymbols::All) => self.track(definition.symbol, None),
+            (None, FeedSymbols::All) if self.tracked.len() < self.symbols_max => {
+                self.track(definition.symbol, None)
+            }
+            (None, FeedSymbols::All) => return self.refuse(TickRefusal::SymbolLimit),
             (None, FeedSymbols::List(_)) => return,
         };
         let precision =

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use fastwebsockets::{Role, WebSocket, handshake::generate_key};
 use http_body_util::Empty;
 use hyper::body::Bytes;
@@ -23,6 +25,7 @@ use market::Nanos;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use sha1::{Digest, Sha1};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -48,6 +51,9 @@ pub(super) enum DialError {
     /// The venue answered with something else.
     #[error("answered with status {0}")]
     Status(StatusCode),
+    /// It says that it upgrades, and does not prove that it understood.
+    #[error("no WebSocket: the answer to the key is missing or wrong")]
+    Accept,
     /// The answer is larger than the limit.
     #[error("answer is larger than {0} bytes")]
     TooLarge(usize),
@@ -213,6 +219,7 @@ pub(super) async fn upgrade(
 ) -> Result<(WebSocket<TokioIo<Upgraded>>, ReadAt), DialError> {
     let (stream, read_at) = connect(address, tls).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let key = generate_key();
     // Ends by itself when the upgrade is done or the request is dropped; its errors come out there.
     tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
     let mut request = Request::builder()
@@ -220,7 +227,7 @@ pub(super) async fn upgrade(
         .header(HOST, address.authority())
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
-        .header("Sec-WebSocket-Key", generate_key())
+        .header("Sec-WebSocket-Key", &key)
         .header("Sec-WebSocket-Version", "13");
     for (name, value) in headers {
         request = request.header(name, value);
@@ -229,13 +236,28 @@ pub(super) async fn upgrade(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(DialError::Status(response.status()));
     }
+    let accepted = response.headers().get("Sec-WebSocket-Accept");
+    if accepted.is_none_or(|found| found.as_bytes() != accept_of(&key).as_bytes()) {
+        return Err(DialError::Accept);
+    }
     let upgraded = hyper::upgrade::on(&mut response).await?;
     Ok((WebSocket::after_handshake(TokioIo::new(upgraded), Role::Client), read_at))
+}
+
+/// What a server answers to a key (RFC 6455, section 4.2.2).
+fn accept_of(key: &str) -> String {
+    const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    BASE64.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_answer_to_a_key_is_the_one_of_the_rfc() {
+        assert_eq!(accept_of("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 
     #[test]
     fn addresses_are_read_with_their_default_ports() {

@@ -60,6 +60,8 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Levels kept per side of a book.
     pub book_levels_max: usize,
+    /// Symbols of all feeds together.
+    pub symbols_max: usize,
     /// From dialling to the first message; also for one snapshot.
     pub connect_timeout: Duration,
     /// Silence after which a venue is taken for dead.
@@ -75,6 +77,7 @@ impl From<&config::Ingest> for Limits {
         Self {
             message_bytes_max: settings.message_bytes_max,
             book_levels_max: settings.book_levels_max,
+            symbols_max: settings.symbols_max,
             connect_timeout: settings.connect_timeout,
             silence_timeout: settings.silence_timeout,
             backoff_min: settings.backoff_min,

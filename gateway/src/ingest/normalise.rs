@@ -10,6 +10,7 @@ use market::{Body, BookChange, BookSide, Level, Levels, Nanos, Price, Size};
 use rustc_hash::FxHashMap;
 use venue::{BookDelta, BookSnapshot, Event, Join, JoinLimits};
 
+use super::Limits;
 use super::numbers::{Precision, is_crossed};
 use super::publisher::Publisher;
 use super::tracked::{BookFault, BookStep, Tracked};
@@ -44,21 +45,17 @@ pub struct Normaliser {
     live: bool,
     venue_open: bool,
     pub(super) book_levels_max: usize,
+    pub(super) symbols_max: usize,
     bids: Vec<Level>,
     asks: Vec<Level>,
 }
 
 impl Normaliser {
     /// For the feed at `feed_index` of the config.
-    pub fn new(
-        feed: Feed,
-        feed_index: usize,
-        book_levels_max: usize,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(feed: Feed, feed_index: usize, limits: Limits, metrics: Arc<Metrics>) -> Self {
         let book_levels_max = match feed.dialect {
             Dialect::Kraken => usize::from(feed.book_depth),
-            Dialect::BinanceSpot | Dialect::BinanceUsdM => book_levels_max,
+            Dialect::BinanceSpot | Dialect::BinanceUsdM => limits.book_levels_max,
         };
         let feed_name = Arc::from(feed.name.as_str());
         let mut normaliser = Self {
@@ -72,6 +69,7 @@ impl Normaliser {
             live: false,
             venue_open: true,
             book_levels_max,
+            symbols_max: limits.symbols_max,
             bids: Vec::new(),
             asks: Vec::new(),
         };
@@ -100,6 +98,7 @@ impl Normaliser {
     /// The venue speaks: symbols are no longer stale, and books are asked for.
     pub fn connected(&mut self, recv: Nanos, publisher: &mut Publisher) {
         self.live = true;
+        self.venue_open = true;
         for at in 0..self.tracked.len() {
             if self.feed.dialect != Dialect::Kraken {
                 self.ask_for_book(at);
@@ -276,16 +275,15 @@ impl Normaliser {
         let Some(at) = self.find_defined(trade.symbol, &[&level], recv, publisher) else { return };
         let tracked = &mut self.tracked[at];
         let Some(id) = tracked.id else { return };
-        if trade.trade_id <= tracked.last_trade_id {
-            return self.refuse(OutOfOrder);
-        }
         let Ok(Level { price, size }) = tracked.precision.level(&level) else {
             return self.refuse(NotPrecise);
         };
         if price == Price(0) || size == Size(0) {
             return self.refuse(Invalid);
         }
-        tracked.last_trade_id = trade.trade_id;
+        if !tracked.is_new_trade(trade.trade_id, trade.ts_event) {
+            return self.refuse(OutOfOrder);
+        }
         let (side, order_kind, trade_id) = (trade.side, trade.order_kind, trade.trade_id);
         let ts_event = trade.ts_event.or(recv);
         let tick = market::Trade { price, size, side, order_kind, trade_id, ts_event };

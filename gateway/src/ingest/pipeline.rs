@@ -43,8 +43,7 @@ impl Pipeline {
                 Decoder::Binance(Binance::new(limits.message_bytes_max))
             }
         };
-        let normaliser =
-            Normaliser::new(feed.clone(), feed_index, limits.book_levels_max, Arc::clone(&metrics));
+        let normaliser = Normaliser::new(feed.clone(), feed_index, limits, Arc::clone(&metrics));
         Self { decoder, normaliser, complaints: Complaints::default(), feed_index, metrics }
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use market::{Book, BookSide, Level, State, SymbolId, Trading};
+use market::{Book, BookSide, Level, Nanos, State, SymbolId, Trading};
 use venue::{BookDelta, BookSnapshot, Join, Outcome, Replay};
 
 use super::numbers::Precision;
@@ -33,8 +33,8 @@ pub(super) struct Tracked {
     pub(super) quote_seen: bool,
     /// Number of the last quote on this connection.
     pub(super) last_update_id: u64,
-    /// Number of the last trade ever; trades repeat when a subscription begins.
-    pub(super) last_trade_id: u64,
+    /// Number and time of the last trade: see [`Self::is_new_trade`].
+    last_trade: (u64, Nanos),
     /// A request for a fresh book is under way.
     pub(super) resync_asked: bool,
     /// The book follows the venue.
@@ -86,7 +86,7 @@ impl Tracked {
             subscribed: false,
             quote_seen: false,
             last_update_id: 0,
-            last_trade_id: 0,
+            last_trade: (0, Nanos::UNKNOWN),
             resync_asked: false,
             book_live: false,
             book: Book::default(),
@@ -101,7 +101,23 @@ impl Tracked {
         self.quote_seen = false;
         self.last_update_id = 0;
         self.resync_asked = false;
+        if self.join.is_some() {
+            // These streams begin with what is new, whatever its numbers.
+            self.last_trade = (0, Nanos::UNKNOWN);
+        }
         self.lose_book();
+    }
+
+    /// True, and noted, for a trade that was not seen before. A Kraken subscription begins with the
+    /// last fifty trades, of which some may be known; a number that went back although time went on
+    /// means that the venue counts anew.
+    pub(super) fn is_new_trade(&mut self, trade_id: u64, ts_event: Nanos) -> bool {
+        let (last_id, last_time) = self.last_trade;
+        let new = trade_id > last_id || ts_event > last_time;
+        if new {
+            self.last_trade = (trade_id, ts_event);
+        }
+        new
     }
 
     /// Waits for a new snapshot; deltas that wait already stay.
