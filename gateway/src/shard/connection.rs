@@ -106,6 +106,9 @@ impl Connection {
         if count > 0 {
             self.tls.reader().read_exact(plain).map_err(|_| Broken::Tls)?;
         }
+        if count == 0 && state.peer_has_closed() {
+            return Err(Broken::Lost);
+        }
         Ok(Received::Bytes { sealed, plain: count })
     }
 

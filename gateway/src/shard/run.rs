@@ -64,7 +64,7 @@ impl Shard {
         let latency = &parts.metrics.latency;
         Self {
             fanout: Fanout::new(limits, parts.epoch),
-            sessions: Sessions::new(settings, latency),
+            sessions: Sessions::new(parts.index, settings, latency),
             batch: Batch::with_size_max(BATCH_BYTES),
             publish_to_dequeue: latency.station(Stretch::PublishToDequeue),
             tally: Tally::default(),

@@ -42,6 +42,8 @@ pub(super) struct Sessions {
     unread: Vec<SessionKey>,
     /// Reasons of the sessions that ended since they were last asked for.
     ended: Vec<CloseReason>,
+    /// The next connection's number: the shard's in the upper bits, so that it is the only one.
+    next_id: u64,
     /// Bytes read from sockets since they were last asked for.
     received_bytes: u64,
     limits: inbound::Limits,
@@ -56,11 +58,12 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(settings: &config::Shard, latency: &Latency) -> Self {
+    pub(super) fn new(shard: usize, settings: &config::Shard, latency: &Latency) -> Self {
         Self {
             connections: Vec::new(),
             unread: Vec::new(),
             ended: Vec::new(),
+            next_id: (shard as u64) << 40,
             received_bytes: 0,
             limits: inbound::Limits {
                 message_bytes_max: settings.message_bytes_max as u32,
@@ -86,7 +89,8 @@ impl Sessions {
         let Arrival { socket, tls, mut early, peer } = arrival;
         let mut socket = mio::net::TcpStream::from_std(socket);
         // The session's number is its token, so it is opened first.
-        let key = fanout.handle_open(now.0, now.0);
+        self.next_id += 1;
+        let key = fanout.handle_open(self.next_id, now.0);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = poll.registry().register(&mut socket, Token(key.index()), interest) {
             tracing::warn!(%peer, %error, "a session could not be watched");
