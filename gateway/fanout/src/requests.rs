@@ -57,6 +57,14 @@ impl Fanout {
         }
     }
 
+    /// The bytes of a dashboard broke a rule: it is told which, in words first, and closed.
+    pub fn handle_violation(&mut self, key: SessionKey, code: CloseCode, rule: &str, now: Nanos) {
+        let envelope = Envelope { req_id: None, time_in: now, time_out: now };
+        let refusal = Refusal::new(Code::InvalidRequest, rule);
+        self.refuse(key, None, &refusal, None, &envelope);
+        self.outboxes.close(key, code, rule);
+    }
+
     fn serve(&mut self, key: SessionKey, method: Method, envelope: &Envelope) {
         match method {
             Method::Ping => self.outboxes.control(key, |out| reply::write_pong(envelope, out)),

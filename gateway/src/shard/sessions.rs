@@ -187,7 +187,7 @@ impl Sessions {
                     fanout.mark_dirty(key);
                 }
                 Err(violation) => {
-                    fanout.close(key, violation.code, violation.reason);
+                    fanout.handle_violation(key, violation.code, violation.reason, now);
                     return;
                 }
             }
