@@ -1,5 +1,5 @@
 //! Ingest without sockets: messages in, the ring read and folded.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stdout)]
 
 mod ingest_harness;
 
@@ -182,6 +182,8 @@ fn tickers_trades_and_their_repetitions() {
     desk.take(trade);
     assert_eq!(desk.replica.trades, [(SymbolId(0), 7)]);
     assert_eq!(desk.refused(TickRefusal::OutOfOrder), 1);
+    desk.take(&trade.replace("10.1", "999999999999999").replace("0.50", "999999999999999"));
+    assert_eq!(desk.refused(TickRefusal::Invalid), 1);
     // A venue that was restarted counts anew, but its clock goes on.
     desk.take(&trade.replace("\"trade_id\":7", "\"trade_id\":1").replace("2023-", "2024-"));
     assert_eq!(desk.replica.trades.last(), Some(&(SymbolId(0), 1)));
@@ -344,5 +346,67 @@ fn the_recorded_streams_give_every_trade_in_order_and_no_gap() {
         assert!(desk.replica.all(State::Ok));
         let feed = &desk.metrics.ingest.feeds[0];
         assert_eq!((feed.gaps.value(), desk.refused(TickRefusal::Invalid)), (0, 0));
+    }
+}
+
+/// Bytes changed, lost or cut; most results are nonsense, some are messages with other numbers.
+fn mutate(random: &mut fastrand::Rng, message: &str) -> Vec<u8> {
+    let mut bytes = message.as_bytes().to_vec();
+    for _ in 0..random.usize(0..3) {
+        let at = random.usize(0..bytes.len());
+        match random.u8(0..8) {
+            0..=4 => bytes[at] = random.choice(b"0123456789.-e\"{}[]:,nAB").copied().unwrap_or(0),
+            5 => bytes[at] = random.u8(..),
+            6 => drop(bytes.remove(at)),
+            _ => bytes.truncate(at.max(1)),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn whatever_a_venue_says_the_replica_stays_the_truth() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let sum = checksum(&[(100, 100)], &[(101, 200)]);
+    let kraken = [
+        INSTRUMENTS.to_owned(),
+        kraken_book("snapshot", "BTC/USD", FIRST.0, FIRST.1, sum),
+        kraken_book("update", "BTC/USD", "", r#"{"price":10.1,"qty":2.00}"#, sum),
+        r#"{"channel":"ticker","data":[{"symbol":"BTC/USD","bid":10.0,"bid_qty":1,"ask":10.1,"ask_qty":2,"last":10.1,"volume":1.2,"vwap":10.04,"low":9.5,"high":11.0,"change":-0.4,"change_pct":-3.81}]}"#.to_owned(),
+        r#"{"channel":"trade","data":[{"symbol":"ETH/USD","side":"buy","price":10.1,"qty":0.50,"trade_id":7,"timestamp":"2023-10-06T17:35:55.440295Z"}]}"#.to_owned(),
+        r#"{"channel":"status","data":[{"system":"online"}]}"#.to_owned(),
+    ];
+    let binance = [
+        delta(1, 5, 0, r#"["10.0","9"]"#, ""),
+        delta(6, 8, 5, "", r#"["10.2","4"]"#),
+        r#"{"lastUpdateId":5,"bids":[["10.0","1"]],"asks":[["10.1","2"]]}"#.to_owned(),
+        r#"{"u":5,"s":"BTCUSDT","b":"1.0","B":"1","a":"1.1","A":"1"}"#.to_owned(),
+        r#"{"e":"trade","s":"BTCUSDT","t":1,"p":"1.5","q":"1","T":9,"m":true}"#.to_owned(),
+    ];
+    for (mut desk, messages) in [
+        (Desk::kraken(), &kraken[..]),
+        (Desk::binance(Dialect::BinanceSpot), &binance[..]),
+        (Desk::binance(Dialect::BinanceUsdM), &binance[..]),
+    ] {
+        for _ in 0..3000 {
+            let message = &messages[random.usize(0..messages.len())];
+            let bytes = mutate(&mut random, message);
+            desk.now += 1;
+            let (recv, publisher) = (Nanos(desk.now), &mut desk.publisher);
+            if message.starts_with("{\"lastUpdateId\"") {
+                desk.feeds[0].snapshot("BTCUSDT", &bytes, recv, publisher);
+            } else {
+                desk.feeds[0].message(&bytes, recv, publisher);
+            }
+            if random.u8(..) == 0 {
+                desk.feeds[0].normaliser.disconnected(recv, publisher);
+                desk.feeds[0].normaliser.connected(recv, publisher);
+            }
+            desk.settle();
+        }
+        assert!(desk.replica.truth.symbols().all(|(_, symbol)| !symbol.book.is_crossed()));
+        assert!(desk.replica.ticks > 100, "some of it is understood");
     }
 }

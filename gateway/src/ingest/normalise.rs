@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use market::{Body, BookChange, BookSide, Level, Levels, Nanos, Price, Size};
+use market::{Body, BookChange, BookSide, Level, Levels, Nanos};
 use rustc_hash::FxHashMap;
 use venue::{BookDelta, BookSnapshot, Event, Join, JoinLimits};
 
@@ -22,6 +22,10 @@ use crate::metrics::{FeedMetrics, Metrics, TickRefusal};
 
 /// Deltas of one symbol that wait for its snapshot: 100 s of a stream of ten a second.
 const JOIN_LIMITS: JoinLimits = JoinLimits { deltas_max: 1000, bytes_max: 4 << 20 };
+
+/// Price times size of one trade, in units of both: a thousand million such trades can still be added
+/// up, and a venue would have to err by many digits to reach it.
+const TURNOVER_MAX: i128 = 10_i128.pow(29);
 
 /// Something to be asked of the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,7 +282,8 @@ impl Normaliser {
         let Ok(Level { price, size }) = tracked.precision.level(&level) else {
             return self.refuse(NotPrecise);
         };
-        if price == Price(0) || size == Size(0) {
+        let turnover = i128::from(price.0) * i128::from(size.0);
+        if !(1..=TURNOVER_MAX).contains(&turnover) {
             return self.refuse(Invalid);
         }
         if !tracked.is_new_trade(trade.trade_id, trade.ts_event) {
