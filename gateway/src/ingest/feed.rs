@@ -174,7 +174,7 @@ impl FeedTask {
                 }
             };
             if let Some(message) = whole {
-                alarm.due = Instant::now() + limits.silence_timeout;
+                alarm.set(Instant::now() + limits.silence_timeout);
                 self.message(message, read_at.nanos());
                 self.answer(&mut socket).await?;
             }
@@ -199,13 +199,20 @@ impl FeedTask {
 }
 
 /// Rings when nothing was read for too long. `due` moves with every message, which costs nothing; the
-/// timer is only moved when it went off early.
+/// timer is only moved when it would ring too late, or rang too early.
 struct Alarm {
     due: Instant,
     sleep: Pin<Box<Sleep>>,
 }
 
 impl Alarm {
+    fn set(&mut self, due: Instant) {
+        self.due = due;
+        if due < self.sleep.deadline() {
+            self.sleep.as_mut().reset(due);
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.sleep.as_mut().poll(cx).is_ready() {
             if self.due <= Instant::now() {
