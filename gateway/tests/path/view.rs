@@ -1,0 +1,330 @@
+//! What one dashboard knows, and everything it heard that breaks the protocol's promises.
+//!
+//! Strict: a frame that is no JSON, a checksum that is not that of the texts, a number that does not
+//! follow the one before and was not announced, a trade too many or too few: each is noted in words.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use super::book::Book;
+use super::json::Json;
+
+/// Trades that a snapshot holds at most.
+const TRADES_SHOWN: u64 = 50;
+/// Broken promises that are noted; the first ones say enough.
+const VIOLATIONS_MAX: usize = 10;
+
+/// How to read what is heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Frames carry numbers.
+    pub sequenced: bool,
+    /// The depth of every book subscription.
+    pub depth: usize,
+    /// Keep every book frame.
+    pub keeps_frames: bool,
+}
+
+/// One execution as told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trade {
+    pub side: String,
+    pub price: String,
+    pub qty: String,
+    pub id: u64,
+}
+
+/// Best bid and ask, and the last price, as told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticker {
+    pub bid: [String; 2],
+    pub ask: [String; 2],
+    pub last: String,
+}
+
+/// A kept book frame.
+#[derive(Clone, Debug)]
+pub struct BookFrame {
+    pub seq: u64,
+    pub ts_event: u64,
+    pub text: String,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Closed(u16),
+    Lost(String),
+}
+
+/// What is known.
+#[derive(Debug)]
+pub struct View {
+    rules: Rules,
+    pub acks: usize,
+    /// Kind of the system's status.
+    pub greeted: bool,
+    pub heartbeats: u64,
+    pub books: BTreeMap<String, Book>,
+    pub trades: BTreeMap<String, Vec<Trade>>,
+    pub tickers: BTreeMap<String, Vec<Ticker>>,
+    pub frames: BTreeMap<String, Vec<BookFrame>>,
+    /// Latest number of each channel and symbol.
+    sequences: HashMap<(String, String), u64>,
+    /// Symbol, state and when it was heard.
+    pub states: Vec<(String, String, Instant)>,
+    /// Numbers that were announced as missing.
+    pub announced: u64,
+    /// Updates that came as part of a frame that stands for several.
+    pub merged: u64,
+    pub book_updates: u64,
+    pub violations: Vec<String>,
+    pub end: Option<End>,
+}
+
+type Told<T = ()> = Result<T, String>;
+
+impl View {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            acks: 0,
+            greeted: false,
+            heartbeats: 0,
+            books: BTreeMap::new(),
+            trades: BTreeMap::new(),
+            tickers: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            sequences: HashMap::new(),
+            states: Vec::new(),
+            announced: 0,
+            merged: 0,
+            book_updates: 0,
+            violations: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// The state a symbol was told last.
+    pub fn state(&self, symbol: &str) -> Option<&str> {
+        self.states.iter().rev().find(|told| told.0 == symbol).map(|told| &*told.1)
+    }
+
+    /// The latest number of a channel of a symbol; zero before the first.
+    pub fn sequence(&self, channel: &str, symbol: &str) -> u64 {
+        self.sequences.get(&(channel.to_owned(), symbol.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// How much was heard, for who waited in vain.
+    pub fn summary(&self) -> String {
+        let trades: usize = self.trades.values().map(Vec::len).sum();
+        let tickers: usize = self.tickers.values().map(Vec::len).sum();
+        format!(
+            "heard {} acks, {trades} trades, {tickers} tickers, {} book updates, {} announced, \
+             numbers {:?}, states {:?}",
+            self.acks, self.book_updates, self.announced, self.sequences, self.states
+        )
+    }
+
+    /// Takes one message.
+    pub fn hear(&mut self, text: &str) {
+        let outcome = match Json::parse(text) {
+            Some(message) => self.understand(&message, text),
+            None => Err("is no JSON".to_owned()),
+        };
+        if let Err(reason) = outcome
+            && self.violations.len() < VIOLATIONS_MAX
+        {
+            let head: String = text.chars().take(400).collect();
+            self.violations.push(format!("{reason}: {head}"));
+        }
+    }
+
+    fn understand(&mut self, message: &Json<'_>, text: &str) -> Told {
+        if !self.greeted {
+            self.greeted = message.text("channel") == Some("status");
+            return if self.greeted { Ok(()) } else { Err("the first is no status".to_owned()) };
+        }
+        if message.get("method").is_some() {
+            let granted = message.get("success") == Some(&Json::Bool(true));
+            self.acks += usize::from(granted);
+            return if granted { Ok(()) } else { Err("refused".to_owned()) };
+        }
+        let channel = message.text("channel").ok_or("neither channel nor method")?;
+        if channel == "heartbeat" {
+            self.heartbeats += 1;
+            return Ok(());
+        }
+        let items = message.list("data").ok_or("no data")?;
+        match channel {
+            "notice" => items.iter().try_for_each(|item| self.notice(item)),
+            "ticker" | "trade" | "book" => self.data(channel, message, items, text),
+            "status" => Ok(()),
+            _ => Err("a channel nobody asked for".to_owned()),
+        }
+    }
+
+    fn notice(&mut self, item: &Json<'_>) -> Told {
+        if !self.rules.sequenced {
+            return Err("a notice to one who did not ask for extensions".to_owned());
+        }
+        let symbol = item.text("symbol").unwrap_or_default().to_owned();
+        match item.text("kind") {
+            Some("state") => {
+                let state = item.text("state").ok_or("no state")?.to_owned();
+                self.states.push((symbol, state, Instant::now()));
+            }
+            Some("gap") => {
+                let channel = item.text("channel").ok_or("no channel")?.to_owned();
+                let (from, to) = item.whole("from_seq").zip(item.whole("to_seq")).ok_or("range")?;
+                let known = self.sequences.entry((channel, symbol)).or_default();
+                if from != *known + 1 || to < from || item.whole("count") != Some(to - from + 1) {
+                    return Err(format!("a gap that does not follow {known}"));
+                }
+                *known = to;
+                self.announced += to - from + 1;
+            }
+            Some("drain") => {}
+            _ => return Err("a notice of no known kind".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, channel: &str, message: &Json<'_>, items: &[Json<'_>], text: &str) -> Told {
+        let first = items.first().ok_or("data without items")?;
+        let symbol = first.text("symbol").ok_or("no symbol")?.to_owned();
+        if items.iter().any(|item| item.text("symbol") != Some(&symbol)) {
+            return Err("two symbols in one frame".to_owned());
+        }
+        let is_snapshot = match message.text("type") {
+            Some("snapshot") => true,
+            Some("update") => false,
+            _ => return Err("neither snapshot nor update".to_owned()),
+        };
+        let count = match (self.rules.sequenced, message.get("x")) {
+            (true, Some(x)) => Some(self.number(channel, &symbol, is_snapshot, x)?),
+            (false, None) => None,
+            (asked, _) => return Err(format!("numbers asked for: {asked}")),
+        };
+        match channel {
+            "trade" => self.trades(symbol, items, is_snapshot, count),
+            "ticker" => {
+                let ticker = ticker(first).ok_or("a ticker without its fields")?;
+                self.tickers.entry(symbol).or_default().push(ticker);
+                if items.len() == 1 { Ok(()) } else { Err("two tickers in one frame".to_owned()) }
+            }
+            _ => {
+                if items.len() != 1 {
+                    return Err("two books in one frame".to_owned());
+                }
+                if self.rules.keeps_frames {
+                    let x = message.get("x").ok_or("no x")?;
+                    let ts_event = x.text("ts_event").and_then(|ts| ts.parse().ok());
+                    let frame = BookFrame {
+                        seq: x.whole("seq").ok_or("no seq")?,
+                        ts_event: ts_event.ok_or("no ts_event")?,
+                        text: text.to_owned(),
+                    };
+                    self.frames.entry(symbol.clone()).or_default().push(frame);
+                }
+                self.book_updates += 1;
+                let book = self.books.entry(symbol).or_default();
+                apply_book(book, first, is_snapshot, self.rules.depth)
+            }
+        }
+    }
+
+    /// Checks that a frame's number follows; returns how many updates it stands for. A snapshot stands
+    /// for all up to its number.
+    fn number(
+        &mut self,
+        channel: &str,
+        symbol: &str,
+        is_snapshot: bool,
+        x: &Json<'_>,
+    ) -> Told<u64> {
+        let seq = x.whole("seq").ok_or("x without seq")?;
+        let first = x.whole("first_seq").unwrap_or(seq);
+        let key = (channel.to_owned(), symbol.to_owned());
+        let known = self.sequences.insert(key, seq);
+        match known {
+            None if is_snapshot => Ok(seq),
+            None => Err("an update before any snapshot".to_owned()),
+            Some(_) if is_snapshot => Err("a second snapshot".to_owned()),
+            Some(known) if first != known + 1 || seq < first => {
+                Err(format!("{first} to {seq} after {known}"))
+            }
+            Some(_) => {
+                let count = seq - first + 1;
+                if count > 1 {
+                    self.merged += count;
+                }
+                let is_told = x.whole("merged").unwrap_or(1) == count;
+                if is_told { Ok(count) } else { Err("merged is another number".to_owned()) }
+            }
+        }
+    }
+
+    fn trades(
+        &mut self,
+        symbol: String,
+        items: &[Json<'_>],
+        is_snapshot: bool,
+        count: Option<u64>,
+    ) -> Told {
+        let due = |count: u64| if is_snapshot { count.min(TRADES_SHOWN) } else { count };
+        if count.is_some_and(|count| due(count) != items.len() as u64) {
+            return Err(format!("{} trades for {count:?} numbers", items.len()));
+        }
+        let known = self.trades.entry(symbol).or_default();
+        for item in items {
+            let trade = trade(item).ok_or("a trade without its fields")?;
+            if known.last().is_some_and(|last| last.id >= trade.id) {
+                return Err("a trade twice or out of order".to_owned());
+            }
+            known.push(trade);
+        }
+        Ok(())
+    }
+}
+
+/// Applies one book item and holds it against its checksum.
+pub fn apply_book(book: &mut Book, item: &Json<'_>, is_snapshot: bool, depth: usize) -> Told {
+    if is_snapshot {
+        book.clear();
+    }
+    for (side, name) in ["bids", "asks"].into_iter().enumerate() {
+        for level in item.list(name).ok_or("a side is missing")? {
+            let (price, qty) = level.number("price").zip(level.number("qty")).ok_or("no level")?;
+            if !book.set(side, price, qty) {
+                return Err(format!("removes {price}, which is not there"));
+            }
+        }
+    }
+    book.truncate(depth);
+    if book.is_crossed() {
+        return Err("a crossed book".to_owned());
+    }
+    let (told, own) = (item.whole("checksum").ok_or("no checksum")?, book.checksum());
+    if told == own { Ok(()) } else { Err(format!("checksum {told} where the texts give {own}")) }
+}
+
+fn trade(item: &Json<'_>) -> Option<Trade> {
+    item.text("timestamp")?;
+    Some(Trade {
+        side: item.text("side")?.to_owned(),
+        price: item.number("price")?.to_owned(),
+        qty: item.number("qty")?.to_owned(),
+        id: item.whole("trade_id")?,
+    })
+}
+
+fn ticker(item: &Json<'_>) -> Option<Ticker> {
+    item.text("timestamp")?;
+    let text = |name| item.number(name).map(str::to_owned);
+    Some(Ticker {
+        bid: [text("bid")?, text("bid_qty")?],
+        ask: [text("ask")?, text("ask_qty")?],
+        last: text("last")?,
+    })
+}
