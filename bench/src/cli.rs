@@ -1,6 +1,9 @@
 //! The command line: what can be said, taught by its own help.
 
+use std::path::PathBuf;
+
 use bench::fleet::FleetOptions;
+use bench::run::options::Common;
 use bench::verify::VerifyOptions;
 use clap::{Parser, Subcommand};
 
@@ -22,6 +25,27 @@ pub(crate) enum Command {
     /// Measure: latency to the last percentile, rate, memory and processor time
     #[command(after_help = FLEET_HELP)]
     Fleet(FleetOptions),
+    /// Play a scenario: venue, server and dashboards, from start to report
+    #[command(after_help = RUN_HELP)]
+    Run(RunOptions),
+}
+
+/// Options of `bench run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunOptions {
+    /// Name of a file in config/bench (steady, hot, burst, ...), or the path of one
+    pub(crate) scenario: String,
+    /// Run it against this peer instead of the gateway
+    #[arg(long, value_name = "NAME", conflicts_with = "url")]
+    pub(crate) peer: Option<String>,
+    /// Run it against a server that is already there, with a feed of its own that stamps due times
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Its certificate; without it anyone is believed
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 const VERIFY_HELP: &str = "\
@@ -57,3 +81,19 @@ Examples:
     bench fleet --insecure --sessions 1000 --seconds 60 --pid $(pidof gateway)
   One hot symbol, quotes only, result to a file:
     bench fleet --insecure --sessions 1000 --symbols BTC/USD --channels ticker --json hot.json";
+
+const RUN_HELP: &str = "\
+Starts feed-sim and the server, each on its core, with a config and a certificate of its own; connects
+the fleet, warms up, measures, and ends everything, also on Ctrl-C. The reports (result.json,
+latency.hlog, report.html) go to target/bench/SCENARIO-TIME.
+
+Exit code: 0 measured, 1 the server lost, reordered or refused something, 2 wrong usage or a program
+failed, 4 the figures are worthless because the load side or the feed was the bottleneck.
+
+Examples:
+  A thousand dashboards, twenty symbols each:
+    bench run steady
+  The same, shorter, against a peer:
+    bench run steady --measure 5 --blocks 1 --peer bun
+  A scenario of your own:
+    bench run my-desk.toml";

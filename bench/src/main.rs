@@ -12,6 +12,7 @@ use bench::verify::{VerifyError, VerifyOptions, verify};
 use clap::Parser as _;
 
 mod cli;
+mod play;
 
 use cli::{Cli, Command};
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Verify(options) => run_verify(&options),
         Command::Fleet(options) => run_fleet(&options),
+        Command::Run(options) => ended(play::run_scenario(&options)),
     };
     ExitCode::from(code)
 }
@@ -66,6 +68,13 @@ fn run_fleet(options: &FleetOptions) -> u8 {
             }
         }
     }
+}
+
+fn ended(outcome: Result<u8, bench::run::RunError>) -> u8 {
+    outcome.unwrap_or_else(|error| {
+        complain(&error);
+        USAGE
+    })
 }
 
 fn code_of(error: &AimError) -> u8 {

@@ -1,7 +1,7 @@
 //! Durations as a histogram: every one is counted, the tail is exact to three digits.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Nanoseconds from 1 to an hour; what is longer counts as an hour.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct Latency(Histogram<u64>);
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// The figures that are told, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// How many were counted.
     pub count: u64,
@@ -48,6 +48,28 @@ impl Latency {
     /// Adds what another thread counted.
     pub fn add(&mut self, other: &Self) {
         self.0.add(&other.0).expect("all have the same bounds");
+    }
+
+    /// The histogram itself, for logs.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
+    /// Points of the percentile plot: how many times fewer than all were slower (1, 10, 100 stand for
+    /// 0, 90, 99 %), and the latency there in microseconds. Dense enough for a smooth line.
+    pub fn curve(&self) -> Vec<(f64, f64)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let decades = (self.0.len() as f64).log10();
+        let points = (decades * 24.0).ceil() as u32;
+        let rarity = |step: u32| 10f64.powf(f64::from(step) / 24.0).min(self.0.len() as f64);
+        (0..=points)
+            .map(|step| {
+                let rarity = rarity(step);
+                (rarity, self.0.value_at_quantile(1.0 - 1.0 / rarity) as f64 / 1000.0)
+            })
+            .collect()
     }
 
     /// The figures.

@@ -14,7 +14,8 @@ use crate::verify::sequence::{Sequence, Step};
 use crate::verify::stream::StreamKey;
 
 /// What was counted, beside latency.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Updates delivered.
     pub deliveries: u64,

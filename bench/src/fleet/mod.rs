@@ -74,9 +74,8 @@ pub fn fleet(options: &FleetOptions) -> Result<Outcome, FleetError> {
     let crew = Crew::start(&load, meters)?;
     let progress = Progress::new("fleet", options.aim.seconds, load.sessions);
     let connecting = Instant::now();
-    let ready = crew.wait_ready(Duration::from_secs_f64(options.aim.ready_max), |shared| {
-        progress.show(shared);
-    });
+    let ready = crew
+        .wait_ready(Duration::from_secs_f64(options.aim.ready_max), |shared| progress.show(shared));
     let ready_seconds = connecting.elapsed().as_secs_f64();
     let own = std::process::id();
     let watcher = options.pid.map(Watcher::start).transpose()?;

@@ -68,28 +68,34 @@ impl<D: Dashboard + 'static> Crew<D> {
         &self.shared
     }
 
-    /// Waits until every session is ready or over, or `within` is past; true if all are ready.
-    pub fn wait_ready(&self, within: Duration, mut look: impl FnMut(&Shared)) -> bool {
+    /// Waits until every session is ready or over, `within` is past or `look` says no; true if all
+    /// are ready.
+    pub fn wait_ready(&self, within: Duration, mut look: impl FnMut(&Shared) -> bool) -> bool {
         let deadline = Instant::now() + within;
         loop {
-            look(&self.shared);
+            let go_on = look(&self.shared);
             let ready = self.shared.ready.load(Relaxed);
             if ready + self.shared.over.load(Relaxed) >= self.sessions {
                 return ready >= self.sessions;
             }
-            if Instant::now() >= deadline || self.threads.iter().any(JoinHandle::is_finished) {
+            if !go_on
+                || Instant::now() >= deadline
+                || self.threads.iter().any(JoinHandle::is_finished)
+            {
                 return false;
             }
             std::thread::sleep(LOOK_EVERY);
         }
     }
 
-    /// From here on it counts, for `duration` or until no session is left.
-    pub fn measure(&self, duration: Duration, mut look: impl FnMut(&Shared)) {
+    /// From here on it counts, for `duration`, until no session is left or `look` says no.
+    pub fn measure(&self, duration: Duration, mut look: impl FnMut(&Shared) -> bool) {
         self.shared.phase.store(MEASURING, Relaxed);
         let end = Instant::now() + duration;
         while Instant::now() < end && self.shared.over.load(Relaxed) < self.sessions {
-            look(&self.shared);
+            if !look(&self.shared) {
+                return;
+            }
             std::thread::sleep(LOOK_EVERY.min(end.saturating_duration_since(Instant::now())));
         }
     }

@@ -37,6 +37,17 @@ pub struct Turn {
     pub since_last: Duration,
 }
 
+/// What a dashboard wants its load thread to do with a session, unasked by the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Read nothing from it any more; the kernel's buffers fill up.
+    StopReading(SessionId),
+    /// Drop its connection without a word, and connect anew.
+    Reconnect(SessionId),
+    /// Send what `asked` says.
+    Ask(SessionId),
+}
+
 /// The dashboards of one load thread.
 pub trait Dashboard: Send {
     /// `session` is upgraded; what it asks first goes into `requests`. Says whether it is ready,
@@ -49,6 +60,20 @@ pub trait Dashboard: Send {
 
     /// `session` is over, not at our wish.
     fn ended(&mut self, session: SessionId, ending: &Ending);
+
+    /// A whole binary message; protocol v2 has none, other dialects do. As `message`, but it may also
+    /// answer.
+    fn binary(&mut self, _: SessionId, _: &[u8], _: u64, _: &mut Requests) -> bool {
+        false
+    }
+
+    /// What is to be done next, while the run is measured; asked until it says nothing.
+    fn wish(&mut self) -> Option<Wish> {
+        None
+    }
+
+    /// Puts what `session` wished to ask into `requests`.
+    fn asked(&mut self, _: SessionId, _: &mut Requests) {}
 
     /// A turn of the loop is done; every message of it has been handed on.
     fn turned(&mut self, turn: Turn);

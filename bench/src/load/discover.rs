@@ -27,7 +27,7 @@ pub enum DiscoverError {
 pub fn symbols(load: &Load, within: Duration) -> Result<Vec<String>, DiscoverError> {
     let load = Load { sessions: 1, threads: 1, ..load.clone() };
     let crew = Crew::start(&load, vec![Asking::default()])?;
-    crew.wait_ready(within, |_| {});
+    crew.wait_ready(within, |_| true);
     let (asked, _) = crew.stop()?.pop().expect("one thread was started");
     match asked {
         Asking { ending: Some(ending), .. } => Err(DiscoverError::Session(ending)),

@@ -19,6 +19,10 @@ pub struct Session {
     pub id: SessionId,
     /// What carries it.
     pub link: Link,
+    /// Whether its dashboard has said that it is ready.
+    pub ready: bool,
+    /// Whether it is no longer read.
+    pub deaf: bool,
     /// When it must be open, while it is not.
     pub deadline: Instant,
     stage: Stage,
@@ -67,7 +71,8 @@ impl Session {
     /// A session over a link that has just begun.
     pub fn new(id: SessionId, link: Link, upgrade: Upgrade, deadline: Instant) -> Self {
         let stage = Stage::Securing(upgrade);
-        Self { id, link, deadline, stage, inbound: Inbound::new(MESSAGE_BYTES_MAX) }
+        let inbound = Inbound::new(MESSAGE_BYTES_MAX);
+        Self { id, link, ready: false, deaf: false, deadline, stage, inbound }
     }
 
     /// Whether the upgrade is done.
@@ -119,7 +124,12 @@ impl Session {
                     requests.push(Op::Close, &code_back(code).to_be_bytes());
                     *stage = Stage::Closed(code, String::from_utf8_lossy(reason).into_owned());
                 }
-                Heard::Close(..) | Heard::Pong | Heard::Binary(_) => {}
+                Heard::Binary(bytes) => {
+                    turn.messages += 1;
+                    turn.message_bytes += bytes.len() as u64;
+                    turn.ready |= dashboard.binary(*id, bytes, received_ns, requests);
+                }
+                Heard::Close(..) | Heard::Pong => {}
             };
             inbound.take(bytes, heard).map_err(|error| error.to_string())
         });

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token};
 use rustls::ClientConfig;
 
-use super::dashboard::{Dashboard, Ending, SessionId, Turn};
+use super::dashboard::{Dashboard, Ending, SessionId, Turn, Wish};
 use super::link::{Inbox, Link};
 use super::session::{Session, SessionTurn, Surroundings};
 use super::sources::source_of;
@@ -152,6 +152,9 @@ impl<D: Dashboard> LoadThread<D> {
             }
             let before = self.traffic;
             self.connect_some();
+            if measuring {
+                self.grant_wishes();
+            }
             let wait = if self.again.is_empty() { POLL_MAX } else { Duration::ZERO };
             if let Err(error) = self.poll.poll(&mut events, Some(wait))
                 && error.kind() != std::io::ErrorKind::Interrupted
@@ -221,8 +224,58 @@ impl<D: Dashboard> LoadThread<D> {
         Ok(Session::new(id, link, upgrade, Instant::now() + *connect_max))
     }
 
+    fn grant_wishes(&mut self) {
+        while let Some(wish) = self.dashboard.wish() {
+            let (Wish::StopReading(id) | Wish::Reconnect(id) | Wish::Ask(id)) = wish;
+            let position = ((id - self.index) / self.load.threads) as usize;
+            match wish {
+                Wish::Reconnect(_) => self.reconnect(id, position),
+                Wish::StopReading(_) => {
+                    if let Some(session) = self.sessions[position].as_mut() {
+                        session.deaf = true;
+                    }
+                }
+                Wish::Ask(_) => {
+                    if let Some(session) = self.sessions[position].as_mut()
+                        && session.is_open()
+                    {
+                        self.dashboard.asked(id, &mut session.link.requests);
+                        self.turn(position);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Drops the session as it stands. One that is over or still on its way comes anew as well.
+    fn reconnect(&mut self, id: SessionId, position: usize) {
+        match self.sessions[position].take() {
+            None => {
+                self.shared.over.fetch_sub(1, Relaxed);
+            }
+            Some(before) => {
+                self.connecting -= u32::from(!before.is_open());
+                self.shared.ready.fetch_sub(u64::from(before.ready), Relaxed);
+            }
+        }
+        self.connecting += 1;
+        match self.connect(id, position) {
+            Ok(session) => {
+                self.sessions[position] = Some(Box::new(session));
+                self.turn(position);
+            }
+            Err(cause) => {
+                self.connecting -= 1;
+                self.shared.over.fetch_add(1, Relaxed);
+                self.dashboard.ended(id, &Ending::NotConnected(cause));
+            }
+        }
+    }
+
     fn turn(&mut self, position: usize) {
-        let Some(session) = self.sessions[position].as_mut() else { return };
+        let Some(session) = self.sessions[position].as_mut().filter(|one| !one.deaf) else {
+            return;
+        };
         let mut around = Surroundings {
             inbox: &mut self.inbox,
             dashboard: &mut self.dashboard,
@@ -236,7 +289,8 @@ impl<D: Dashboard> LoadThread<D> {
                     self.connecting -= 1;
                     self.shared.opened.fetch_add(1, Relaxed);
                 }
-                if turn.ready {
+                if turn.ready && !session.ready {
+                    session.ready = true;
                     self.shared.ready.fetch_add(1, Relaxed);
                 }
                 if turn.more {

@@ -30,6 +30,15 @@ impl Watch {
     /// Puts the subscribe requests of `session` into `requests`, and says how many answers they ask
     /// for.
     pub fn subscribe(&self, session: SessionId, requests: &mut Requests) -> u64 {
+        self.ask("subscribe", session, requests)
+    }
+
+    /// As `subscribe`, the other way.
+    pub fn unsubscribe(&self, session: SessionId, requests: &mut Requests) -> u64 {
+        self.ask("unsubscribe", session, requests)
+    }
+
+    fn ask(&self, method: &str, session: SessionId, requests: &mut Requests) -> u64 {
         let symbols: Vec<&str> = self.symbols_of(session).collect();
         let mut answers = 0;
         for channel in &self.channels {
@@ -37,7 +46,7 @@ impl Watch {
             let intervals = if *channel == Channel::Ohlc { &self.intervals[..] } else { &once };
             for interval in intervals {
                 for some in symbols.chunks(SYMBOLS_PER_REQUEST) {
-                    requests.text(&self.request(*channel, *interval, some));
+                    requests.text(&self.request(method, *channel, *interval, some));
                     answers += some.len() as u64;
                 }
             }
@@ -60,7 +69,7 @@ impl Watch {
         self.by_session[session as usize].iter().map(|at| self.symbols[*at as usize].as_str())
     }
 
-    fn request(&self, channel: Channel, interval: u64, symbols: &[&str]) -> String {
+    fn request(&self, method: &str, channel: Channel, interval: u64, symbols: &[&str]) -> String {
         let symbols = serde_json::to_string(symbols).expect("text always becomes JSON");
         let own = match channel {
             Channel::Book => format!(r#","depth":{}"#, self.depth),
@@ -71,7 +80,7 @@ impl Watch {
         let x = if self.seq { r#","x":{"seq":true}"# } else { "" };
         let name = channel.name();
         format!(
-            r#"{{"method":"subscribe","params":{{"channel":"{name}","symbol":{symbols},"snapshot":true{own}{x}}}}}"#
+            r#"{{"method":"{method}","params":{{"channel":"{name}","symbol":{symbols},"snapshot":true{own}{x}}}}}"#
         )
     }
 }
@@ -93,7 +102,7 @@ mod tests {
         let mut requests = Requests::default();
         assert_eq!(watch.subscribe(0, &mut requests), 6);
         assert_eq!(requests.count, 3);
-        let request = watch.request(Channel::Book, 0, &["C/D", "A/B"]);
+        let request = watch.request("subscribe", Channel::Book, 0, &["C/D", "A/B"]);
         let value: serde_json::Value = serde_json::from_str(&request).unwrap();
         assert_eq!(value["params"]["symbol"], serde_json::json!(["C/D", "A/B"]));
         assert_eq!(value["params"]["depth"], 25);

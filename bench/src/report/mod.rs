@@ -1,3 +1,7 @@
-//! How a run is told: while it runs (`progress`).
+//! How a run is told: while it runs (`progress`), and afterwards as JSON (`result`), HDR interval log
+//! (`hlog`), terminal text and Markdown (`text`), and a page (`html`, drawn by `chart`).
 
+pub mod hlog;
 pub mod progress;
+pub mod result;
+pub mod text;

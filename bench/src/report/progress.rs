@@ -23,7 +23,7 @@ const REDRAW_EVERY: Duration = Duration::from_millis(250);
 
 impl Progress {
     /// A line for a run called `name`.
-    pub fn new(name: &'static str, seconds: f64, sessions: u32) -> Self {
+    pub fn new(name: &str, seconds: f64, sessions: u32) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = if terminal {
             ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr())
@@ -32,17 +32,17 @@ impl Progress {
         };
         let style = ProgressStyle::with_template("{prefix} {bar:30} {msg}");
         bar.set_style(style.expect("the template is a constant"));
-        bar.set_prefix(name);
+        bar.set_prefix(name.to_owned());
         let last = Cell::new((Instant::now(), 0));
         Self { bar, sessions, seconds, last, measured_since: Cell::new(None) }
     }
 
-    /// Redraws, if it is time to.
-    pub fn show(&self, shared: &Shared) {
+    /// Redraws, if it is time to. Always says yes: nobody interrupts a run by its progress.
+    pub fn show(&self, shared: &Shared) -> bool {
         let (then, before) = self.last.get();
         let now = Instant::now();
         if self.bar.is_hidden() || now - then < REDRAW_EVERY {
-            return;
+            return true;
         }
         let messages = shared.messages.load(Relaxed);
         let rate = (messages - before) as f64 / (now - then).as_secs_f64();
@@ -58,6 +58,7 @@ impl Progress {
         self.bar.set_position((done * 1000.0) as u64);
         let of = self.sessions;
         self.bar.set_message(format!("{ready}/{of} ready, {over} over, {rate:.0} messages/s"));
+        true
     }
 
     /// Takes the line away.

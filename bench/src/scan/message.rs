@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use super::cursor::{Cursor, ScanError};
 
 /// The channels that carry market data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
     /// Best bid and ask, and the day's figures.

@@ -1,0 +1,213 @@
+//! A run's figures for a terminal, and as rows of a Markdown table.
+
+use std::fmt::Write as _;
+
+use super::result::{Block, RunResult, Step};
+use crate::fleet::latency::Percentiles;
+
+/// The run in a screenful.
+pub fn summary(run: &RunResult) -> String {
+    let mut out = String::new();
+    let machine = &run.machine;
+    let _ = writeln!(out, "{} against {}: {}", run.scenario, run.contender, run.config.title);
+    let _ = writeln!(
+        out,
+        "  {} x {}, kernel {}, {}, commit {}",
+        machine.cores,
+        machine.processor,
+        machine.kernel,
+        machine.congestion_control,
+        machine.commit
+    );
+    for step in &run.steps {
+        describe(&mut out, step);
+    }
+    if !run.config.steps.rates.is_empty() {
+        let _ = match run.sustained() {
+            Some(step) => {
+                let rate = step.median(|block| Some(block.deliveries_per_second)).unwrap_or(0.0);
+                writeln!(
+                    out,
+                    "  sustained   {rate:.0} deliveries/s, p99 {}",
+                    time(step.latency.p99_us)
+                )
+            }
+            None => writeln!(out, "  sustained   none of the rates"),
+        };
+    }
+    for figure in run.floor.iter().flatten() {
+        let _ = writeln!(
+            out,
+            "  floor       {:<24} {:>3} a record: {:>7.0} ns, {:.2} s per million",
+            figure.name, figure.messages, figure.ns, figure.cpu_seconds_per_million
+        );
+    }
+    if let Some(ratio) = floor_ratio(run) {
+        let _ = writeln!(out, "  to floor    {ratio:.2} x the processor time of seal + send");
+    }
+    out
+}
+
+/// Processor time per delivery by that of a bare seal and send with as many messages a record.
+pub fn floor_ratio(run: &RunResult) -> Option<f64> {
+    let step = run.steps.first()?;
+    let cost = step.median(|block| block.server.cpu_seconds_per_million)?;
+    let gathered = step.median(|block| block.server.messages_per_record).unwrap_or(1.0);
+    let floor: Vec<_> =
+        run.floor.iter().flatten().filter(|one| one.name == "seal+send, bare").collect();
+    // Between two measured sizes, along the straight line of cost per record.
+    let after = floor.iter().find(|one| f64::from(one.messages) >= gathered)?;
+    let before =
+        floor.iter().rev().find(|one| f64::from(one.messages) <= gathered).unwrap_or(after);
+    let (low, high) = (f64::from(before.messages), f64::from(after.messages));
+    let part = if high > low { (gathered - low) / (high - low) } else { 0.0 };
+    let record_ns = before.ns + part * (after.ns - before.ns);
+    Some(cost / (record_ns / gathered / 1000.0))
+}
+
+fn describe(out: &mut String, step: &Step) {
+    if !step.label.is_empty() {
+        let _ = writeln!(out, "  -- {}", step.label);
+    }
+    let _ = writeln!(out, "  latency     {}", percentiles(&step.latency));
+    for (at, block) in step.blocks.iter().enumerate() {
+        let _ = writeln!(out, "  block {:<5} {}", at + 1, block_line(block));
+        let groups =
+            [("INVALID", &block.invalid), ("marked", &block.marked), ("FAULT", &block.faults)];
+        for (word, reasons) in groups {
+            for reason in reasons {
+                let left_out = if block.excluded { " (excluded)" } else { "" };
+                let _ = writeln!(out, "              {word}: {reason}{left_out}");
+            }
+        }
+        if let Some(trouble) = &block.trouble {
+            let _ = writeln!(out, "              first trouble: {trouble}");
+        }
+    }
+    let Some(block) = step.blocks.last() else { return };
+    let server = &block.server;
+    let _ = writeln!(
+        out,
+        "  server      {:.1} KiB a session, {} -> {} -> {} KiB{}",
+        server.resident_kib_per_session,
+        server.resident_kib_alone,
+        server.resident_kib_with_fleet,
+        server.resident_kib_end,
+        server.messages_per_record.map_or(String::new(), |per| format!(
+            ", {per:.2} messages a record, {:.2} a send",
+            server.messages_per_send.unwrap_or(0.0)
+        ))
+    );
+    let load: Vec<String> = block.load.cpu_pct.iter().map(|pct| format!("{pct:.0} %")).collect();
+    let _ = writeln!(
+        out,
+        "  load side   {} of a core, turns p99 {}; feed late p50 {} p99 {} max {}; {:.0} bytes a delivery",
+        load.join(" + "),
+        time(block.load.turns.p99_us),
+        time(block.feed.late_p50_us),
+        time(block.feed.late_p99_us),
+        time(block.feed.late_max_us),
+        block.load.bytes_per_delivery
+    );
+    if let Some(unruly) = &block.unruly {
+        let slowest = unruly.rounds_ms.iter().copied().fold(0.0, f64::max);
+        let _ = writeln!(
+            out,
+            "  unruly      {} sessions, {} acts; back after p50 {} max {}; {} rounds, slowest {slowest:.0} ms; {} away at the end",
+            unruly.sessions,
+            unruly.acts,
+            time(unruly.back.p50_us),
+            time(unruly.back.max_us),
+            unruly.rounds_ms.len(),
+            unruly.away_at_end
+        );
+    }
+}
+
+fn block_line(block: &Block) -> String {
+    let cost = block.server.cpu_seconds_per_million;
+    format!(
+        "{:>9.0} deliveries/s  p50 {}  p99 {}  p99.9 {}  max {}  {} lost  {}",
+        block.deliveries_per_second,
+        time(block.latency.p50_us),
+        time(block.latency.p99_us),
+        time(block.latency.p99_9_us),
+        time(block.latency.max_us),
+        block.counts.lost,
+        cost.map_or_else(String::new, |cost| format!("{cost:.2} cpu-s/M")),
+    )
+}
+
+/// `p50 .. max`, in one line.
+pub fn percentiles(told: &Percentiles) -> String {
+    let each = [
+        ("p50", told.p50_us),
+        ("p90", told.p90_us),
+        ("p99", told.p99_us),
+        ("p99.9", told.p99_9_us),
+        ("p99.99", told.p99_99_us),
+        ("max", told.max_us),
+    ];
+    each.map(|(name, micros)| format!("{name} {}", time(micros))).join("  ")
+}
+
+/// Microseconds in the unit that fits.
+pub fn time(micros: f64) -> String {
+    match micros {
+        small if small < 1000.0 => format!("{small:.0} us"),
+        middle if middle < 1e6 => format!("{:.2} ms", middle / 1e3),
+        long => format!("{:.2} s", long / 1e6),
+    }
+}
+
+/// The Markdown table of some runs.
+pub fn table(runs: &[RunResult]) -> String {
+    let mut out = "| scenario | server | deliveries/s | p50 | p99 | p99.9 | p99.99 | max | lost | \
+         CPU s/M | x floor | messages a record | KiB a session | notes |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n"
+        .to_owned();
+    for run in runs {
+        for step in &run.steps {
+            row(&mut out, run, step);
+        }
+    }
+    out
+}
+
+fn row(out: &mut String, run: &RunResult, step: &Step) {
+    let number = |figure: Option<f64>, digits: usize| {
+        figure.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    let scenario = if step.label.is_empty() {
+        run.scenario.clone()
+    } else {
+        format!("{} ({})", run.scenario, step.label)
+    };
+    let p = |pick: fn(&Percentiles) -> f64| time(pick(&step.latency));
+    let lost: u64 = step.counting().map(|block| block.counts.lost).sum();
+    let mut notes: Vec<String> =
+        step.counting().flat_map(|one| one.invalid.iter().chain(&one.faults)).cloned().collect();
+    notes.sort();
+    notes.dedup();
+    let marked = step.blocks.iter().filter(|block| !block.marked.is_empty()).count();
+    if marked > 0 {
+        notes.push(format!("{marked} of {} blocks noisy", step.blocks.len()));
+    }
+    let ratio = if run.steps.len() == 1 { floor_ratio(run) } else { None };
+    let _ = writeln!(
+        out,
+        "| {scenario} | {} | {} | {} | {} | {} | {} | {} | {lost} | {} | {} | {} | {} | {} |",
+        run.contender,
+        number(step.median(|block| Some(block.deliveries_per_second)), 0),
+        p(|told| told.p50_us),
+        p(|told| told.p99_us),
+        p(|told| told.p99_9_us),
+        p(|told| told.p99_99_us),
+        p(|told| told.max_us),
+        number(step.median(|block| block.server.cpu_seconds_per_million), 2),
+        number(ratio, 2),
+        number(step.median(|block| block.server.messages_per_record), 2),
+        number(step.median(|block| Some(block.server.resident_kib_per_session)), 1),
+        notes.join("; "),
+    );
+}

@@ -1,0 +1,147 @@
+//! A program that a run starts and ends: pinned from its first instruction, its output read, ended by
+//! SIGTERM and, if it does not go, SIGKILL; also when the run fails.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::RunError;
+use super::cores::pinned;
+use super::interrupt::Interrupt;
+
+/// A running program.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    process: std::process::Child,
+    lines: Receiver<String>,
+    log: PathBuf,
+}
+
+/// From SIGTERM to SIGKILL.
+const END_MAX: Duration = Duration::from_secs(8);
+/// Between two looks at an interrupt.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl Child {
+    /// Starts `argv` on `cores` (all, where there are none). Its standard error goes to `log`.
+    pub fn start(
+        name: &str,
+        argv: &[String],
+        cores: &[usize],
+        log: PathBuf,
+    ) -> Result<Self, RunError> {
+        let fail = |cause: String| RunError::Start { name: name.to_owned(), cause };
+        let (program, arguments) =
+            argv.split_first().ok_or_else(|| fail("no command".to_owned()))?;
+        let errors = std::fs::File::create(&log).map_err(|error| fail(error.to_string()))?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        let mut process = pinned(cores, || command.spawn())
+            .and_then(|spawned| spawned)
+            .map_err(|error| fail(format!("{program}: {error}")))?;
+        let output = process.stdout.take().expect("stdout was asked for as a pipe");
+        let (sender, lines) = channel();
+        let named = std::thread::Builder::new().name(format!("read-{name}"));
+        let reader = named.spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let child = Self { name: name.to_owned(), process, lines, log };
+        reader.map_err(|error| fail(error.to_string()))?;
+        Ok(child)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for a line of standard output that `wanted` accepts.
+    pub fn line<T>(
+        &mut self,
+        within: Duration,
+        interrupt: &Interrupt,
+        mut wanted: impl FnMut(&str) -> Option<T>,
+    ) -> Result<T, RunError> {
+        let deadline = Instant::now() + within;
+        loop {
+            if interrupt.is_raised() {
+                return Err(RunError::Interrupted);
+            }
+            match self.lines.recv_timeout(LOOK_EVERY) {
+                Ok(line) => {
+                    if let Some(found) = wanted(&line) {
+                        return Ok(found);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(self.failed(&format!("said nothing useful within {within:?}")));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.failed("has ended")),
+            }
+        }
+    }
+
+    /// Whether it still runs; otherwise why not.
+    pub fn check(&mut self) -> Result<(), RunError> {
+        match self.process.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(self.failed(&format!("has ended with {status}"))),
+            Err(error) => Err(self.failed(&error.to_string())),
+        }
+    }
+
+    /// What went wrong with it, and the end of what it said about that.
+    pub fn failed(&self, what: &str) -> RunError {
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        let last = lines[lines.len().saturating_sub(5)..].join("\n    ");
+        let cause = if last.is_empty() { what.to_owned() } else { format!("{what}:\n    {last}") };
+        RunError::Child { name: self.name.clone(), cause }
+    }
+
+    /// Ends it and returns what it still said on standard output.
+    pub fn end(mut self) -> Vec<String> {
+        self.terminate();
+        // The pipe is closed now, so this ends.
+        let mut said = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(1)) {
+            said.push(line);
+        }
+        said
+    }
+
+    fn terminate(&mut self) {
+        if !matches!(self.process.try_wait(), Ok(None)) {
+            return;
+        }
+        if let Some(pid) = Pid::from_raw(self.process.id() as i32) {
+            // It may be gone already, which is as good.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let deadline = Instant::now() + END_MAX;
+        while matches!(self.process.try_wait(), Ok(None)) {
+            if Instant::now() >= deadline {
+                let _ = self.process.kill();
+                let _ = self.process.wait();
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.terminate();
+    }
+}
