@@ -209,18 +209,21 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(5);
 
-    fn wait_for(flag: &StopFlag) -> Work {
+    fn wait_for(flag: &StopFlag) {
         while !flag.is_set() {
             thread::yield_now();
         }
-        Ok(())
     }
 
     #[test]
     fn a_panic_in_one_thread_stops_the_others_and_is_told() {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         let other = stop.clone();
-        crew.spawn("shard-0", Some(0), move || wait_for(&other)).expect("a thread can be started");
+        crew.spawn("shard-0", Some(0), move || {
+            wait_for(&other);
+            Ok(())
+        })
+        .expect("a thread can be started");
         crew.spawn("ingest", None, || panic!("a bug of ours")).expect("a thread can be started");
         assert_eq!(crew.names().collect::<Vec<_>>(), ["shard-0", "ingest"]);
         assert_eq!(
@@ -236,7 +239,11 @@ mod tests {
     fn a_thread_that_ends_on_its_own_stops_the_others() {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         let other = stop.clone();
-        crew.spawn("shard-0", None, move || wait_for(&other)).expect("a thread can be started");
+        crew.spawn("shard-0", None, move || {
+            wait_for(&other);
+            Ok(())
+        })
+        .expect("a thread can be started");
         crew.spawn("door", None, || Ok(())).expect("a thread can be started");
         assert_eq!(
             crew.join(&stop, || (), DEADLINE),
@@ -260,7 +267,11 @@ mod tests {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         for name in ["a", "b"] {
             let stop = stop.clone();
-            crew.spawn(name, None, move || wait_for(&stop)).expect("a thread can be started");
+            crew.spawn(name, None, move || {
+                wait_for(&stop);
+                Ok(())
+            })
+            .expect("a thread can be started");
         }
         stop.set();
         assert_eq!(crew.join(&stop, || (), DEADLINE), Ok(()));
@@ -270,7 +281,11 @@ mod tests {
     fn a_thread_that_does_not_stop_is_named_when_the_time_is_over() {
         let (mut crew, stop, never) = (Crew::default(), StopFlag::default(), StopFlag::default());
         let deaf = never.clone();
-        crew.spawn("deaf", None, move || wait_for(&deaf)).expect("a thread can be started");
+        crew.spawn("deaf", None, move || {
+            wait_for(&deaf);
+            Ok(())
+        })
+        .expect("a thread can be started");
         stop.set();
         let outcome = crew.join(&stop, || (), Duration::from_millis(10));
         never.set();

@@ -8,16 +8,12 @@ use wire::topic::Topic;
 pub struct Counters {
     /// Frames encoded, by [`Topic::index`]; notices and replies are not among them.
     pub frames_encoded: [u64; Topic::COUNT],
-    /// Frames put into outboxes.
-    pub deliveries: u64,
     /// Requests that made sense.
     pub requests: u64,
     /// Refusals, by [`Code::index`].
     pub refusals: [u64; Code::ALL.len()],
     /// Heartbeats sent.
     pub heartbeats: u64,
-    /// Resynchronisations after the ring was lapped.
-    pub resynchronisations: u64,
     /// Trades announced as missed, summed over sessions.
     pub trades_announced_missed: u64,
     /// Subscriptions held now.
@@ -28,11 +24,9 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             frames_encoded: [0; Topic::COUNT],
-            deliveries: 0,
             requests: 0,
             refusals: [0; Code::ALL.len()],
             heartbeats: 0,
-            resynchronisations: 0,
             trades_announced_missed: 0,
             subscriptions: 0,
         }

@@ -1,8 +1,8 @@
 //! From what is known of a symbol to the frame of one class.
 
-use market::{BookSide, Interval, Level, Symbol};
+use market::{BookSide, Channel, Interval, Level, Symbol};
 use wire::data::{self, Marks, Stage};
-use wire::topic::{Depth, Topic};
+use wire::topic::Topic;
 
 /// Appends the snapshot of a topic: the value as of now.
 pub(crate) fn snapshot(symbol: &Symbol, topic: Topic, sequenced: bool, out: &mut Vec<u8>) {
@@ -83,6 +83,6 @@ pub(crate) fn book(
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
-    let stamps = symbol.stamps(Topic::Book(Depth::DEFAULT).channel());
+    let stamps = symbol.stamps(Channel::Book);
     data::write_book(&symbol.instrument, levels, symbol.book.checksum(), stamps, stage, marks, out);
 }

@@ -50,7 +50,7 @@ impl Fanout {
             interests: Vec::new(),
             patterns: Patterns::default(),
             listeners: Listeners::default(),
-            outboxes: Outboxes::default(),
+            outboxes: Outboxes::new(limits.outbox_bytes_max),
             counters: Counters::default(),
             before: Before::default(),
             levels: [Vec::new(), Vec::new()],
@@ -75,7 +75,7 @@ impl Fanout {
         self.listeners.forget(key);
     }
 
-    /// A ping of a dashboard: only the latest unanswered one matters, and a pong never waits for data.
+    /// A ping of a dashboard. The pong goes before data; what is not read counts towards the limit.
     pub fn handle_ping(&mut self, key: SessionKey, payload: &[u8], now: u64) {
         self.heard(key, now);
         self.outboxes.control(key, |out| frame::write_control(frame::Kind::Pong, payload, out));
@@ -120,14 +120,14 @@ impl Fanout {
         match &tick.body {
             Body::Instrument(_) => self.defined(id),
             Body::State(state) => self.tell_state(id, *state),
-            Body::Quote(_) | Body::Ticker(..) | Body::Trade(_) => {}
-            Body::Book(_) => self.fan_out_book(id),
-        }
-        if let Body::Trade(_) = tick.body {
-            self.fan_out(id, Topic::Trade);
-            for interval in Interval::ALL {
-                self.fan_out(id, Topic::Bars(interval));
+            Body::Quote(_) | Body::Ticker(..) => {}
+            Body::Trade(_) => {
+                self.fan_out(id, Topic::Trade);
+                for interval in Interval::ALL {
+                    self.fan_out(id, Topic::Bars(interval));
+                }
             }
+            Body::Book(_) => self.fan_out_book(id),
         }
         if self.sequence(id, Channel::Ticker) > ticker_before {
             self.fan_out(id, Topic::TickerOnQuote);
@@ -148,30 +148,26 @@ impl Fanout {
         self.outboxes.pop_dirty()
     }
 
-    /// Appends whole frames of a session to `out` until it holds `bytes_max`; `sent` hears the stamps
-    /// of each update among them. True when more is left: take again, or `keep`.
+    /// Appends whole frames of a session to `out` until it holds `bytes_max`; `sent` hears of each data
+    /// frame, with stamps where its age says something. True when more is left: take again, or `keep`.
     pub fn take(
         &mut self,
         key: SessionKey,
         bytes_max: usize,
         out: &mut Vec<u8>,
-        mut sent: impl FnMut(market::Stamps),
+        sent: impl FnMut(Option<market::Stamps>),
         now: u64,
     ) -> bool {
         if let Some(session) = self.outboxes.session_mut(key) {
             session.sent_at = now;
         }
-        self.outboxes.take(key, bytes_max, out, |stamps| {
-            if let Some(stamps) = stamps {
-                sent(stamps);
-            }
-        })
+        self.outboxes.take(key, bytes_max, out, sent)
     }
 
     /// Keeps a session's frames beyond this cycle, because its socket takes no more now. One that holds
     /// too much is closed as too slow.
     pub fn keep(&mut self, key: SessionKey) {
-        self.outboxes.keep(key, self.limits.outbox_bytes_max);
+        self.outboxes.keep(key);
     }
 
     /// Ends the cycle: its frames are forgotten. Every session that `poll_dirty` named must have been
@@ -185,7 +181,7 @@ impl Fanout {
         self.outboxes.session(key).and_then(|session| session.closing)
     }
 
-    /// Data bytes kept for a session beyond the cycle.
+    /// Bytes kept for a session beyond the cycle.
     pub fn backlog_bytes(&self, key: SessionKey) -> usize {
         self.outboxes.session(key).map_or(0, |session| session.outbox.backlog_bytes())
     }
@@ -201,8 +197,7 @@ impl Fanout {
     }
 
     /// Totals.
-    pub fn counters(&mut self) -> &Counters {
-        self.counters.deliveries = self.outboxes.delivery_count;
+    pub const fn counters(&self) -> &Counters {
         &self.counters
     }
 
@@ -290,7 +285,7 @@ impl Fanout {
     }
 
     /// Takes a session out of a list of subscribers.
-    pub(crate) fn leave(&mut self, id: SymbolId, topic: u8, sequenced: bool, position: u32) {
+    pub(crate) fn leave(&mut self, id: SymbolId, topic: Topic, sequenced: bool, position: u32) {
         let Some(interest) = self.interests.get_mut(id.index()) else { return };
         let moved = interest.remove(topic, sequenced, position);
         self.counters.subscriptions -= 1;

@@ -13,14 +13,20 @@ impl Fanout {
     pub(crate) fn defined(&mut self, id: SymbolId) {
         self.listeners.sequence += 1;
         self.tell_definitions(&[id]);
+        if self.sequence(id, Topic::Instrument.channel()) == 1 {
+            self.offer_to_patterns(id);
+        }
+    }
+
+    /// A symbol is new here: patterns that match it want it, unless it is no longer listed.
+    pub(crate) fn offer_to_patterns(&mut self, id: SymbolId) {
         let Some(symbol) = self.truth.symbol(id) else { return };
-        let is_tradable = symbol.instrument.trading != Trading::Delisted;
-        let is_new = symbol.sequence(Topic::Instrument.channel()) == 1;
-        if is_new && is_tradable && symbol.state != State::Closed {
-            let name = symbol.instrument.symbol.clone();
-            for watch in self.patterns.matching(&name) {
-                self.join_by_pattern(&watch, id);
-            }
+        if symbol.instrument.trading == Trading::Delisted || symbol.state == State::Closed {
+            return;
+        }
+        let name = symbol.instrument.symbol.clone();
+        for watch in self.patterns.matching(&name) {
+            self.join_by_pattern(&watch, id);
         }
     }
 

@@ -61,14 +61,12 @@ impl Interest {
     /// Takes the subscriber at `position` off; returns the one that took its place.
     pub(crate) fn remove(
         &mut self,
-        topic: u8,
+        topic: Topic,
         sequenced: bool,
         position: u32,
     ) -> Option<SessionKey> {
-        let class = self
-            .classes
-            .iter_mut()
-            .find(|c| c.topic.index() == usize::from(topic) && c.sequenced == sequenced)?;
+        let class =
+            self.classes.iter_mut().find(|c| c.topic == topic && c.sequenced == sequenced)?;
         class.subscribers.swap_remove(position as usize);
         class.subscribers.get(position as usize).copied()
     }

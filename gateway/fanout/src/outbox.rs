@@ -40,11 +40,12 @@ impl Outbox {
 
     /// Bytes kept beyond the cycle.
     pub(crate) const fn backlog_bytes(&self) -> usize {
-        self.backlog.len() - self.backlog_sent
+        self.backlog.len() - self.backlog_sent + self.control.len()
     }
 
     /// Moves what is next into `out` until it holds `bytes_max` or nothing is left; the last frame may
-    /// exceed it. `sent` hears the stamps of every frame of this cycle that went.
+    /// exceed it. `sent` hears of every data frame that went, with its stamps where it is an update of
+    /// this cycle.
     pub(crate) fn take(
         &mut self,
         cycle: &Cycle,
@@ -65,6 +66,7 @@ impl Outbox {
             let frame = &rest[..frame::length(rest)];
             out.extend_from_slice(frame);
             self.backlog_sent += frame.len();
+            sent(None);
         }
         if !self.backlog.is_empty() {
             self.backlog = Vec::new();

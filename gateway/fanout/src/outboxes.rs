@@ -1,4 +1,7 @@
 //! All sessions of a shard and the frames of the current cycle.
+//!
+//! **Invariant:** a session with something to send is listed as dirty, once. One that is being closed is
+//! given nothing more.
 
 use market::Stamps;
 use slab::Slab;
@@ -8,17 +11,21 @@ use crate::cycle::{Cycle, FrameId};
 use crate::session::{Session, SessionKey};
 
 /// Sessions and frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outboxes {
+    /// Data, and apart from it control, waiting for one session.
+    bytes_max: usize,
     sessions: Slab<Session>,
     cycle: Cycle,
     /// Sessions with something to send, each once.
     dirty: Vec<SessionKey>,
-    /// Frames put into outboxes.
-    pub(crate) delivery_count: u64,
 }
 
 impl Outboxes {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, sessions: Slab::new(), cycle: Cycle::default(), dirty: Vec::new() }
+    }
+
     pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
         SessionKey(self.sessions.insert(session) as u32)
     }
@@ -63,7 +70,6 @@ impl Outboxes {
             return;
         }
         session.outbox.push(frame, &mut self.cycle);
-        self.delivery_count += 1;
         self.mark_dirty(key);
     }
 
@@ -73,7 +79,15 @@ impl Outboxes {
         if session.closing.is_some() {
             return;
         }
-        write(session.outbox.control());
+        let control = session.outbox.control();
+        write(control);
+        if control.len() > self.bytes_max {
+            control.clear();
+            let reason = "answers were not read";
+            session.outbox.drop_data();
+            session.closing = Some(CloseCode::TooSlow);
+            CloseCode::TooSlow.write_frame(reason, session.outbox.control());
+        }
         self.mark_dirty(key);
     }
 
@@ -133,9 +147,9 @@ impl Outboxes {
     }
 
     /// See [`crate::Fanout::keep`].
-    pub(crate) fn keep(&mut self, key: SessionKey, bytes_max: usize) {
+    pub(crate) fn keep(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key.index()) else { return };
-        if session.outbox.keep(&self.cycle, bytes_max).is_err() {
+        if session.outbox.keep(&self.cycle, self.bytes_max).is_err() {
             self.close(key, CloseCode::TooSlow, "more data waited than the outbox may hold");
         }
     }

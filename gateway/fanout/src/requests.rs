@@ -201,7 +201,7 @@ impl Fanout {
                 session.held.iter().filter(|h| h.symbol == id).copied().collect()
             });
             for held in held {
-                if Topic::from_index(usize::from(held.topic)).is_some_and(is_meant) {
+                if is_meant(held.topic) {
                     self.part(key, held);
                     left_count += 1;
                 }
@@ -225,7 +225,7 @@ impl Fanout {
         class.subscribers.push(key);
         self.counters.subscriptions += 1;
         if let Some(session) = self.outboxes.session_mut(key) {
-            session.hold(Held { symbol: id, topic: topic.index() as u8, sequenced, position });
+            session.hold(Held { symbol: id, topic, sequenced, position });
         }
         Joined::New
     }

@@ -5,7 +5,7 @@
 //! were missed, and the missed trades as far as the tape holds them. What the tape no longer holds is
 //! announced, number by number, to who asked for numbers.
 
-use market::{Book, BookSide, Channel, Symbol, SymbolId, TAPE_LENGTH, Truth};
+use market::{BookSide, Channel, Symbol, SymbolId, TAPE_LENGTH, Truth};
 use wire::data::{Marks, Stage};
 use wire::notice;
 use wire::topic::Topic;
@@ -23,7 +23,6 @@ const REASON: &str = "lagged";
 impl Fanout {
     /// Replaces the replica by `truth`, which must come from the same ingest and be newer.
     pub fn handle_truth(&mut self, truth: Truth) {
-        self.counters.resynchronisations += 1;
         let old = std::mem::replace(&mut self.truth, truth);
         self.interests.resize_with(self.truth.symbol_count(), Interest::default);
         let mut redefined = Vec::new();
@@ -59,11 +58,7 @@ impl Fanout {
         self.listeners.sequence = self.truth.symbols().map(|(_, s)| s.sequence(channel)).sum();
         self.tell_definitions(redefined);
         for id in redefined.iter().filter(|id| old.symbol(**id).is_none()) {
-            let Some(symbol) = self.truth.symbol(*id) else { continue };
-            let name = symbol.instrument.symbol.clone();
-            for watch in self.patterns.matching(&name) {
-                self.join_by_pattern(&watch, *id);
-            }
+            self.offer_to_patterns(*id);
         }
     }
 }
@@ -93,11 +88,9 @@ fn catch_up(
         match topic {
             _ if is_first => encode::snapshot(new, topic, class.sequenced, out),
             Topic::Book(depth) => {
-                let [mut bids, mut asks] = [Vec::new(), Vec::new()];
-                let books: [&Book; 2] = [&old.book, &new.book];
-                view::difference(books[0], books[1], BookSide::Bid, depth, &mut bids);
-                view::difference(books[0], books[1], BookSide::Ask, depth, &mut asks);
-                encode::book(new, [bids, asks], Stage::Update, marks, out);
+                let levels =
+                    BookSide::BOTH.map(|side| view::difference(&old.book, &new.book, side, depth));
+                encode::book(new, levels, Stage::Update, marks, out);
             }
             Topic::Bars(interval) => {
                 let shown = old.bars.current(interval).map_or(0, |bar| bar.begin.0);

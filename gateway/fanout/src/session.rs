@@ -24,8 +24,7 @@ impl SessionKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
     pub(crate) symbol: SymbolId,
-    /// [`Topic::index`].
-    pub(crate) topic: u8,
+    pub(crate) topic: Topic,
     /// Frames carry `x`.
     pub(crate) sequenced: bool,
     /// Where the session stands in the list of subscribers.
@@ -33,7 +32,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn key(&self) -> (SymbolId, u8) {
+    fn key(&self) -> (SymbolId, Topic) {
         (self.symbol, self.topic)
     }
 }
@@ -48,7 +47,7 @@ pub(crate) struct Session {
     pub(crate) closing: Option<CloseCode>,
     /// Listed as having something to send.
     pub(crate) is_dirty: bool,
-    /// The tick whose state notice it has, so that it is told once.
+    /// The state notice it had last ([`crate::Fanout`] counts them), so that it is told each once.
     pub(crate) noticed: u64,
     pub(crate) sent_at: u64,
     pub(crate) heard_at: u64,
@@ -75,11 +74,10 @@ impl Session {
     }
 
     pub(crate) fn find(&self, symbol: SymbolId, topic: Topic) -> Option<Held> {
-        let key = (symbol, topic.index() as u8);
-        self.held.binary_search_by_key(&key, Held::key).ok().map(|at| self.held[at])
+        self.held.binary_search_by_key(&(symbol, topic), Held::key).ok().map(|at| self.held[at])
     }
 
-    pub(crate) fn find_mut(&mut self, symbol: SymbolId, topic: u8) -> Option<&mut Held> {
+    pub(crate) fn find_mut(&mut self, symbol: SymbolId, topic: Topic) -> Option<&mut Held> {
         let at = self.held.binary_search_by_key(&(symbol, topic), Held::key).ok()?;
         self.held.get_mut(at)
     }
@@ -91,7 +89,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn release(&mut self, symbol: SymbolId, topic: u8) {
+    pub(crate) fn release(&mut self, symbol: SymbolId, topic: Topic) {
         if let Ok(at) = self.held.binary_search_by_key(&(symbol, topic), Held::key) {
             self.held.remove(at);
         }

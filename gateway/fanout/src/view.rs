@@ -93,21 +93,12 @@ fn moved_up(
     }
 }
 
-/// Appends the changes that turn the top `depth` of one book into that of another, removals first.
-pub(crate) fn difference(
-    old: &Book,
-    new: &Book,
-    side: BookSide,
-    depth: Depth,
-    update: &mut Vec<Level>,
-) {
-    let top = |book: &Book| {
-        let mut top = book.clone();
-        top.truncate(depth.levels());
-        top
-    };
-    top(old).diff_to(&top(new), side, update);
+/// The changes that turn the top `depth` of one book into that of another, removals first.
+pub(crate) fn difference(old: &Book, new: &Book, side: BookSide, depth: Depth) -> Vec<Level> {
+    let mut update = Vec::new();
+    old.diff_to(new, side, depth.levels(), &mut update);
     update.sort_by_key(|level| level.size != Size(0));
+    update
 }
 
 #[cfg(test)]
@@ -190,8 +181,7 @@ mod tests {
                 }
             }
             let depth = Depth::DEFAULT;
-            let mut update = Vec::new();
-            difference(&old, &new, BookSide::Ask, depth, &mut update);
+            let update = difference(&old, &new, BookSide::Ask, depth);
             old.truncate(depth.levels());
             new.truncate(depth.levels());
             apply_cutting(&mut old, BookSide::Ask, &update, depth);

@@ -12,7 +12,7 @@ use crate::{Nanos, Price, Trade, rounded_ratio};
 pub const BAR_HISTORY: usize = 60;
 
 /// The length of a bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Interval {
     /// One second.
     Second1,
@@ -196,7 +196,7 @@ mod tests {
             bars.add(&t);
         }
         let bar = bars.current(Interval::Minute1).expect("a bar");
-        assert_eq!((bar.open, bar.high, bar.low, bar.close).0, Price(100));
+        assert_eq!(bar.open, Price(100));
         assert_eq!((bar.high, bar.low, bar.close), (Price(110), Price(90), Price(95)));
         assert_eq!((bar.volume, bar.trade_count), (10, 4));
         // (100 + 330 + 180 + 380) / 10 = 99

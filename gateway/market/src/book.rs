@@ -115,9 +115,11 @@ impl Book {
         sum.value()
     }
 
-    /// Appends the changes of one side that turn this book into `target`: removals have size zero.
-    pub fn diff_to(&self, target: &Self, side: BookSide, changes: &mut Vec<Level>) {
-        let (mut old, mut new) = (self.side(side).peekable(), target.side(side).peekable());
+    /// Appends the changes that turn the top `depth` levels of one side into those of `target`: removals
+    /// have size zero.
+    pub fn diff_to(&self, target: &Self, side: BookSide, depth: usize, changes: &mut Vec<Level>) {
+        let mut old = self.side(side).take(depth).peekable();
+        let mut new = target.side(side).take(depth).peekable();
         loop {
             match (old.peek().copied(), new.peek().copied()) {
                 (Some(was), Some(is)) if was.price == is.price => {
@@ -220,14 +222,14 @@ mod tests {
             let (target, _) = random_book(&mut rng, 60);
             for side in BookSide::BOTH {
                 let mut changes = Vec::new();
-                book.diff_to(&target, side, &mut changes);
+                book.diff_to(&target, side, usize::MAX, &mut changes);
                 for change in changes {
                     book.apply(side, change);
                 }
             }
             assert_eq!(book, target);
             let mut none = Vec::new();
-            book.diff_to(&target, BookSide::Bid, &mut none);
+            book.diff_to(&target, BookSide::Bid, usize::MAX, &mut none);
             assert!(none.is_empty(), "equal books differ by nothing");
         }
     }

@@ -52,7 +52,9 @@ impl Tick<'_> {
             }
             Body::Trade(trade) => encode_trade(trade, out),
             Body::Book(change) => {
-                out.extend_from_slice(&(change.bids.count() as u32).to_le_bytes());
+                for levels in [change.bids, change.asks] {
+                    out.extend_from_slice(&(levels.count() as u32).to_le_bytes());
+                }
                 for level in change.bids.iter().chain(change.asks.iter()) {
                     encode_level(level, out);
                 }
@@ -210,8 +212,9 @@ impl<'a> Fields<'a> {
 
     fn book_change(&mut self) -> Result<BookChange<'a>, RecordError> {
         let bid_count = u32::from_le_bytes(self.array()?) as usize;
+        let ask_count = u32::from_le_bytes(self.array()?) as usize;
         let bids = self.bytes(bid_count.saturating_mul(LEVEL_BYTES))?;
-        let asks = self.bytes(self.0.len() / LEVEL_BYTES * LEVEL_BYTES)?;
+        let asks = self.bytes(ask_count.saturating_mul(LEVEL_BYTES))?;
         Ok(BookChange { bids: Levels::packed(bids), asks: Levels::packed(asks) })
     }
 
@@ -304,9 +307,9 @@ mod tests {
     #[test]
     fn a_cut_record_is_refused() {
         for body in bodies() {
-            let (tick, record) = record_of(body);
+            let (_, record) = record_of(body);
             for cut in 0..record.len() {
-                assert_ne!(Tick::decode(&record[..cut]).as_ref(), Ok(&tick), "cut at {cut}");
+                assert_eq!(Tick::decode(&record[..cut]), Err(RecordError), "cut at {cut}");
             }
         }
     }

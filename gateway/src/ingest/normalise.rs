@@ -327,8 +327,8 @@ impl Normaliser {
         self.bids.clear();
         self.asks.clear();
         let published = &publisher.symbol(id).book;
-        published.diff_to(&tracked.book, BookSide::Bid, &mut self.bids);
-        published.diff_to(&tracked.book, BookSide::Ask, &mut self.asks);
+        published.diff_to(&tracked.book, BookSide::Bid, usize::MAX, &mut self.bids);
+        published.diff_to(&tracked.book, BookSide::Ask, usize::MAX, &mut self.asks);
         let empty = self.bids.is_empty() && self.asks.is_empty();
         if !empty && !self.publish_change(at, ts, recv, publisher) {
             return;

@@ -128,6 +128,11 @@ fn write_shards(shards: &[ShardMetrics], text: &mut Text) {
     all.gauge("ring_lag_records", "Records behind the ring's writer.", |s| &s.ring_lag_records);
     all.counter("laps_total", "Times the ring's writer overtook the shard.", |s| &s.laps);
     all.counter("lost_records_total", "Records lost by that.", |s| &s.lost_records);
+    all.counter(
+        "trades_announced_missed_total",
+        "Trades announced as missed, over sessions.",
+        |s| &s.trades_announced_missed,
+    );
     all.counter("cycles_total", "Turns of the loop.", |s| &s.cycles);
     all.counter("parks_total", "Times the shard slept.", |s| &s.parks);
     all.gauge("outbox_bytes", "Bytes waiting for sessions.", |s| &s.outbox_bytes);

@@ -1,6 +1,7 @@
 //! What one shard counts. Written by that shard's thread alone.
 
 use wire::close::CloseCode;
+use wire::refusal::Code;
 
 use super::cell::{Counter, Gauge};
 use super::label::{Family, Label, label_set};
@@ -18,12 +19,8 @@ label_set! {
     Ohlc = "ohlc",
     /// Definitions.
     Instrument = "instrument",
-    /// The gateway's own state.
-    Status = "status",
     /// Proof of life.
     Heartbeat = "heartbeat",
-    /// Notices of the extensions.
-    Notice = "notice",
 }
 
 /// Why a session ended: a close code of the one table, or no close frame at all.
@@ -74,35 +71,18 @@ impl Label for CloseReason {
     }
 }
 
-label_set! {
-    /// Why a request was refused: the `x.code` of the protocol.
-    RequestError, "code",
-    /// Malformed, or with a value that is not allowed.
-    InvalidRequest = "INVALID_REQUEST",
-    /// No such channel.
-    UnknownChannel = "UNKNOWN_CHANNEL",
-    /// No such symbol.
-    UnknownSymbol = "UNKNOWN_SYMBOL",
-    /// The session may not see it.
-    NotEntitled = "NOT_ENTITLED",
-    /// The session has to say who it is first.
-    AuthRequired = "AUTH_REQUIRED",
-    /// The credentials are wrong.
-    AuthFailed = "AUTH_FAILED",
-    /// The credentials came too late.
-    AuthTimeout = "AUTH_TIMEOUT",
-    /// The credentials are no longer valid.
-    TokenExpired = "TOKEN_EXPIRED",
-    /// Too many subscriptions.
-    SymbolLimit = "SYMBOL_LIMIT",
-    /// Too many sessions.
-    ConnectionLimit = "CONNECTION_LIMIT",
-    /// Too many requests a second.
-    RateLimit = "RATE_LIMIT",
-    /// What was missed is no longer held.
-    Unrecoverable = "UNRECOVERABLE",
-    /// A fault of ours.
-    Internal = "INTERNAL",
+impl Label for Code {
+    const KEY: &'static str = "code";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; Code::ALL.len()];
+
+    fn index(self) -> usize {
+        Self::index(self)
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 /// One shard's numbers.
@@ -119,7 +99,7 @@ pub struct ShardMetrics {
     pub subscriptions: Gauge,
     /// Frames encoded, each once for all sessions that want it.
     pub frames_encoded: Family<Channel>,
-    /// Frames given to sockets: deliveries.
+    /// Data frames given to sockets, whatever their age: deliveries.
     pub frames_sent: Counter,
     /// Bytes of frames given to TLS.
     pub plain_bytes_sent: Counter,
@@ -136,7 +116,7 @@ pub struct ShardMetrics {
     /// Messages from dashboards that were read to their end.
     pub requests: Counter,
     /// Requests refused, by code.
-    pub request_errors: Family<RequestError>,
+    pub request_errors: Family<Code>,
     /// Records read from the ring.
     pub ring_records: Counter,
     /// Records behind the ring's writer when last looked.
@@ -145,6 +125,8 @@ pub struct ShardMetrics {
     pub laps: Counter,
     /// Records lost by that.
     pub lost_records: Counter,
+    /// Trades announced as missed after a lap, summed over sessions.
+    pub trades_announced_missed: Counter,
     /// Turns of the loop.
     pub cycles: Counter,
     /// Times the shard slept.

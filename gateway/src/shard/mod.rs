@@ -5,9 +5,9 @@
 
 mod arrival;
 mod connection;
+mod connections;
 mod parts;
 mod run;
-mod sessions;
 mod tally;
 
 pub use arrival::{Arrival, Mailbox};

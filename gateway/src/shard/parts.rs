@@ -8,6 +8,7 @@ use crossbeam::channel::{Receiver, Sender};
 use handoff::{Reader, Subscribers};
 use mio::{Poll, Token, Waker};
 
+use super::connections::Connections;
 use super::{Arrival, Mailbox};
 use crate::config;
 use crate::metrics::Metrics;
@@ -24,6 +25,7 @@ pub struct Parts {
     /// Names this life of the numbering.
     pub(super) epoch: u64,
     pub(super) poll: Poll,
+    pub(super) connections: Connections,
     pub(super) ring: Reader,
     pub(super) mailbox: Receiver<Arrival>,
     /// Written by this shard, read by the door.
@@ -63,7 +65,10 @@ impl Parts {
         let sessions = Arc::new(AtomicUsize::new(0));
         let capacity = shared.settings.mailbox_max;
         let (mailbox, receiver) = Mailbox::new(capacity, Arc::clone(&waker), Arc::clone(&sessions));
+        let registry = poll.registry().try_clone()?;
+        let latency = &shared.metrics.latency;
         let parts = Self {
+            connections: Connections::new(index, shared.settings, registry, latency),
             index,
             settings: shared.settings.clone(),
             epoch: shared.epoch,

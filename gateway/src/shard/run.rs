@@ -13,7 +13,6 @@ use mio::Events;
 use wire::close::CloseCode;
 
 use super::parts::{Parts, WAKER};
-use super::sessions::Sessions;
 use super::tally::{self, Tally};
 use crate::clock;
 use crate::latency::{Station, Stretch};
@@ -25,13 +24,12 @@ const EVENTS_MAX: usize = 1024;
 /// Arrivals taken per cycle: each costs a registration and a greeting.
 const ARRIVALS_MAX: usize = 16;
 /// How often deadlines, heartbeats and counters are looked at.
-const TICK: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One shard at work.
 pub(super) struct Shard {
     parts: Parts,
     fanout: Fanout,
-    sessions: Sessions,
     batch: Batch,
     publish_to_dequeue: Station,
     tally: Tally,
@@ -64,7 +62,6 @@ impl Shard {
         let latency = &parts.metrics.latency;
         Self {
             fanout: Fanout::new(limits, parts.epoch),
-            sessions: Sessions::new(parts.index, settings, latency),
             batch: Batch::with_size_max(BATCH_BYTES),
             publish_to_dequeue: latency.station(Stretch::PublishToDequeue),
             tally: Tally::default(),
@@ -78,19 +75,18 @@ impl Shard {
     fn cycle(&mut self, events: &mut Events) -> bool {
         let records = self.drain_ring();
         let arrivals = self.take_arrivals();
-        let is_idle = records == 0 && arrivals == 0 && !self.sessions.has_unread();
+        let is_idle = records == 0 && arrivals == 0 && !self.parts.connections.has_unread();
         self.wait(events, is_idle);
         let now = clock::now();
         for event in events.iter().filter(|event| event.token() != WAKER) {
-            let (fanout, poll) = (&mut self.fanout, &self.parts.poll);
-            self.sessions.ready(event, fanout, poll, now);
+            self.parts.connections.ready(event, &mut self.fanout, now);
         }
-        self.sessions.read_on(&mut self.fanout, &self.parts.poll, now);
+        self.parts.connections.read_on(&mut self.fanout, now);
         self.take_replica();
         if now.0 >= self.look_at {
             self.look(now);
         }
-        let written = self.sessions.write_dirty(&mut self.fanout, &self.parts.poll);
+        let written = self.parts.connections.write_dirty(&mut self.fanout);
         tally::count_output(self.metrics(), &written);
         self.fanout.end_cycle();
         self.metrics().cycles.inc();
@@ -124,7 +120,7 @@ impl Shard {
 
     fn fold_batch(&mut self) {
         let now = clock::now();
-        self.sessions.dequeued(now);
+        self.parts.connections.dequeued(now);
         for record in &self.batch {
             let tick = Tick::decode(record).expect("ingest wrote this record");
             self.publish_to_dequeue.record_span(tick.stamps.publish, now);
@@ -148,7 +144,7 @@ impl Shard {
             && let Ok(arrival) = self.parts.mailbox.try_recv()
         {
             count += 1;
-            self.sessions.open(arrival, &mut self.fanout, &self.parts.poll, now);
+            self.parts.connections.open(arrival, &mut self.fanout, now);
             self.metrics().sessions_opened.inc();
         }
         if count > 0 {
@@ -191,20 +187,20 @@ impl Shard {
             return Duration::ZERO;
         }
         self.metrics().parks.inc();
-        Duration::from_nanos(self.look_at.saturating_sub(clock::now().0)).min(TICK)
+        Duration::from_nanos(self.look_at.saturating_sub(clock::now().0)).min(LOOK_EVERY)
     }
 
     /// What is done some twenty times a second.
     fn look(&mut self, now: Nanos) {
-        self.look_at = now.0 + nanos(TICK);
+        self.look_at = now.0 + nanos(LOOK_EVERY);
         self.begin_stop(now);
         self.fanout.handle_time(now.0);
-        self.sessions.look(&mut self.fanout, &self.parts.poll, now);
+        self.parts.connections.look(&mut self.fanout, now);
         self.publish_to_dequeue.hand_over(now);
         let metrics = &self.parts.metrics.shards[self.parts.index];
-        metrics.tls_bytes_received.add(self.sessions.take_received());
+        metrics.tls_bytes_received.add(self.parts.connections.take_received());
         metrics.ring_lag_records.set(self.parts.ring.lag().records);
-        metrics.outbox_bytes.set(self.sessions.backlog_bytes(&self.fanout));
+        metrics.outbox_bytes.set(self.parts.connections.backlog_bytes(&self.fanout));
         self.tally.count(metrics, self.fanout.counters());
         self.publish_session_count();
     }
@@ -214,7 +210,7 @@ impl Shard {
         // A plain count: nothing is published through it.
         self.parts.sessions.store(count, Ordering::Relaxed);
         self.metrics().sessions.set(count as u64);
-        for reason in self.sessions.take_ended() {
+        for reason in self.parts.connections.take_ended() {
             self.metrics().sessions_closed.of(reason).inc();
         }
     }

@@ -4,8 +4,8 @@ use fanout::Counters;
 use wire::refusal::Code;
 use wire::topic::Topic;
 
-use super::sessions::Output;
-use crate::metrics::{Channel, RequestError, ShardMetrics};
+use super::connections::Output;
+use crate::metrics::{Channel, ShardMetrics};
 
 /// Remembers what was counted already, because metrics only grow by what is new.
 #[derive(Debug, Default)]
@@ -25,10 +25,12 @@ impl Tally {
         }
         for code in Code::ALL {
             let new = counters.refusals[code.index()] - before.refusals[code.index()];
-            metrics.request_errors.of(request_error(code)).add(new);
+            metrics.request_errors.of(code).add(new);
         }
         metrics.frames_encoded.of(Channel::Heartbeat).add(counters.heartbeats - before.heartbeats);
         metrics.requests.add(counters.requests - before.requests);
+        let missed = counters.trades_announced_missed - before.trades_announced_missed;
+        metrics.trades_announced_missed.add(missed);
         metrics.subscriptions.set(counters.subscriptions);
     }
 }
@@ -50,16 +52,5 @@ const fn channel(topic: Topic) -> Channel {
         Topic::Book(_) => Channel::Book,
         Topic::Bars(_) => Channel::Ohlc,
         Topic::Instrument => Channel::Instrument,
-    }
-}
-
-const fn request_error(code: Code) -> RequestError {
-    match code {
-        Code::InvalidRequest => RequestError::InvalidRequest,
-        Code::UnknownChannel => RequestError::UnknownChannel,
-        Code::UnknownSymbol => RequestError::UnknownSymbol,
-        Code::SymbolLimit => RequestError::SymbolLimit,
-        Code::RateLimit => RequestError::RateLimit,
-        Code::Internal => RequestError::Internal,
     }
 }

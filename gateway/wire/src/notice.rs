@@ -75,16 +75,6 @@ pub fn write_gap(
     });
 }
 
-/// Appends a notice that the gateway is about to stop.
-pub fn write_drain(reconnect_after_ms: u64, deadline_ms: u64, out: &mut Vec<u8>) {
-    write_notice("drain", out, |out| {
-        out.extend_from_slice(b",\"reconnect_after_ms\":");
-        digits::write_u64(reconnect_after_ms, out);
-        out.extend_from_slice(b",\"deadline_ms\":");
-        digits::write_u64(deadline_ms, out);
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,19 +13,16 @@ pub enum Code {
     SymbolLimit,
     /// More requests a second than it may send.
     RateLimit,
-    /// A fault of ours.
-    Internal,
 }
 
 impl Code {
     /// All codes, in the order of [`Self::index`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::InvalidRequest,
         Self::UnknownChannel,
         Self::UnknownSymbol,
         Self::SymbolLimit,
         Self::RateLimit,
-        Self::Internal,
     ];
 
     /// The word on the wire.
@@ -36,7 +33,6 @@ impl Code {
             Self::UnknownSymbol => "UNKNOWN_SYMBOL",
             Self::SymbolLimit => "SYMBOL_LIMIT",
             Self::RateLimit => "RATE_LIMIT",
-            Self::Internal => "INTERNAL",
         }
     }
 

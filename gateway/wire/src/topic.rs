@@ -29,7 +29,7 @@ impl Depth {
 }
 
 /// A channel with its parameters, as a dashboard asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Topic {
     /// Ticker on every change of the quote (`event_trigger: bbo`).
     TickerOnQuote,

@@ -6,7 +6,7 @@
 use fanout::{Fanout, SessionKey};
 use market::Nanos;
 use mio::event::Event;
-use mio::{Interest, Poll, Token};
+use mio::{Interest, Registry, Token};
 use wire::close::CloseCode;
 use wire::inbound::{self, Inbound, Input};
 
@@ -36,8 +36,11 @@ pub(super) struct Output {
 }
 
 /// All connections of a shard.
-pub(super) struct Sessions {
-    connections: Vec<Option<(SessionKey, Connection)>>,
+pub(super) struct Connections {
+    /// Where sockets are watched.
+    registry: Registry,
+    /// By the number they share with their session.
+    open: Vec<Option<(SessionKey, Connection)>>,
     /// Connections whose socket may hold more than was read.
     unread: Vec<SessionKey>,
     /// Reasons of the sessions that ended since they were last asked for.
@@ -51,16 +54,24 @@ pub(super) struct Sessions {
     plain: Vec<u8>,
     text: Vec<u8>,
     frames: Vec<u8>,
+    /// When the updates among them were read from their venue.
+    received_at: Vec<Nanos>,
     /// When the ring was last read.
     dequeued: Nanos,
     dequeue_to_sent: Station,
     recv_to_sent: Station,
 }
 
-impl Sessions {
-    pub(super) fn new(shard: usize, settings: &config::Shard, latency: &Latency) -> Self {
+impl Connections {
+    pub(super) fn new(
+        shard: usize,
+        settings: &config::Shard,
+        registry: Registry,
+        latency: &Latency,
+    ) -> Self {
         Self {
-            connections: Vec::new(),
+            registry,
+            open: Vec::new(),
             unread: Vec::new(),
             ended: Vec::new(),
             next_id: (shard as u64) << 40,
@@ -73,6 +84,7 @@ impl Sessions {
             plain: Vec::new(),
             text: Vec::new(),
             frames: Vec::with_capacity(2 * RECORD_BYTES_MAX),
+            received_at: Vec::new(),
             dequeued: Nanos::UNKNOWN,
             dequeue_to_sent: latency.station(Stretch::DequeueToSent),
             recv_to_sent: latency.station(Stretch::RecvToSent),
@@ -85,28 +97,28 @@ impl Sessions {
     }
 
     /// Takes over a dashboard from the door.
-    pub(super) fn open(&mut self, arrival: Arrival, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+    pub(super) fn open(&mut self, arrival: Arrival, fanout: &mut Fanout, now: Nanos) {
         let Arrival { socket, tls, mut early, peer } = arrival;
         let mut socket = mio::net::TcpStream::from_std(socket);
         // The session's number is its token, so it is opened first.
         self.next_id += 1;
         let key = fanout.handle_open(self.next_id, now.0);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = poll.registry().register(&mut socket, Token(key.index()), interest) {
+        if let Err(error) = self.registry.register(&mut socket, Token(key.index()), interest) {
             tracing::warn!(%peer, %error, "a session could not be watched");
             fanout.handle_gone(key);
             self.ended.push(CloseReason::ConnectionLost);
             return;
         }
-        if self.connections.len() <= key.index() {
-            self.connections.resize_with(key.index() + 1, || None);
+        if self.open.len() <= key.index() {
+            self.open.resize_with(key.index() + 1, || None);
         }
         let mut connection = Connection::new(socket, tls, Inbound::new(self.limits));
         // Session tickets may still wait inside TLS.
         let greeted = connection.flush();
-        self.connections[key.index()] = Some((key, connection));
+        self.open[key.index()] = Some((key, connection));
         if let Err(broken) = greeted {
-            return self.drop_broken(key, broken, fanout, poll);
+            return self.drop_broken(key, broken, fanout);
         }
         self.hear(key, &mut early, fanout, now);
         self.unread.push(key);
@@ -117,30 +129,30 @@ impl Sessions {
     }
 
     /// A socket is readable, writable, or gone.
-    pub(super) fn ready(&mut self, event: &Event, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+    pub(super) fn ready(&mut self, event: &Event, fanout: &mut Fanout, now: Nanos) {
         let index = event.token().0;
-        let Some(Some((key, connection))) = self.connections.get_mut(index) else { return };
+        let Some(Some((key, connection))) = self.open.get_mut(index) else { return };
         let key = *key;
         if event.is_writable() && connection.is_blocked {
             connection.is_blocked = false;
             fanout.mark_dirty(key);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.read(key, fanout, poll, now);
+            self.read(key, fanout, now);
         }
     }
 
     /// Reads on where the last cycle stopped.
-    pub(super) fn read_on(&mut self, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+    pub(super) fn read_on(&mut self, fanout: &mut Fanout, now: Nanos) {
         for key in std::mem::take(&mut self.unread) {
-            self.read(key, fanout, poll, now);
+            self.read(key, fanout, now);
         }
     }
 
-    fn read(&mut self, key: SessionKey, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+    fn read(&mut self, key: SessionKey, fanout: &mut Fanout, now: Nanos) {
         let mut plain = std::mem::take(&mut self.plain);
         for _ in 0..READS_MAX {
-            let Some((_, connection)) = self.connections[key.index()].as_mut() else { break };
+            let Some((_, connection)) = self.open[key.index()].as_mut() else { break };
             match connection.receive(&mut plain) {
                 Ok(Received::Dry) => {
                     self.plain = plain;
@@ -153,20 +165,20 @@ impl Sessions {
                     }
                 }
                 Err(broken) => {
-                    self.drop_broken(key, broken, fanout, poll);
+                    self.drop_broken(key, broken, fanout);
                     break;
                 }
             }
         }
         self.plain = plain;
-        if self.connections[key.index()].is_some() {
+        if self.open[key.index()].is_some() {
             self.unread.push(key);
         }
     }
 
     /// Passes decrypted bytes through the guard to the fan-out.
     fn hear(&mut self, key: SessionKey, plain: &mut [u8], fanout: &mut Fanout, now: Nanos) {
-        let Some((_, connection)) = self.connections[key.index()].as_mut() else { return };
+        let Some((_, connection)) = self.open[key.index()].as_mut() else { return };
         let mut input = Input::new(plain);
         loop {
             match connection.inbound.next(&mut input) {
@@ -195,13 +207,13 @@ impl Sessions {
     }
 
     /// Writes every session that has something to send, each once.
-    pub(super) fn write_dirty(&mut self, fanout: &mut Fanout, poll: &Poll) -> Output {
+    pub(super) fn write_dirty(&mut self, fanout: &mut Fanout) -> Output {
         let mut output = Output::default();
         while let Some(key) = fanout.poll_dirty() {
             if let Err(broken) = self.write(key, fanout, &mut output) {
-                self.drop_broken(key, broken, fanout, poll);
+                self.drop_broken(key, broken, fanout);
             } else {
-                self.end_if_closed(key, fanout, poll);
+                self.end_if_closed(key, fanout);
             }
         }
         output
@@ -213,7 +225,7 @@ impl Sessions {
         fanout: &mut Fanout,
         output: &mut Output,
     ) -> Result<(), Broken> {
-        let Some(Some((_, connection))) = self.connections.get_mut(key.index()) else {
+        let Some(Some((_, connection))) = self.open.get_mut(key.index()) else {
             return Ok(());
         };
         // What was sealed before the socket was full goes first.
@@ -223,13 +235,13 @@ impl Sessions {
         let mut is_more = true;
         while is_more && !connection.is_blocked {
             self.frames.clear();
-            let (mut count, mut oldest) = (0, Nanos::UNKNOWN);
-            let (recv_to_sent, now) = (&mut self.recv_to_sent, clock::now());
-            let sent = |stamps: market::Stamps| {
+            self.received_at.clear();
+            let mut count = 0;
+            let sent = |stamps: Option<market::Stamps>| {
                 count += 1;
-                oldest = stamps.recv;
-                recv_to_sent.record_span(stamps.recv, now);
+                self.received_at.extend(stamps.map(|stamps| stamps.recv));
             };
+            let now = clock::now();
             is_more = fanout.take(key, RECORD_BYTES_MAX, &mut self.frames, sent, now.0);
             if self.frames.is_empty() {
                 break;
@@ -238,10 +250,12 @@ impl Sessions {
             output.plain_bytes += self.frames.len() as u64;
             output.records += self.frames.len().div_ceil(RECORD_BYTES_MAX) as u64;
             output.add(connection.send(&self.frames)?);
-            if oldest != Nanos::UNKNOWN {
-                let waited = clock::now().0.saturating_sub(self.dequeued.0);
-                self.dequeue_to_sent.record_many(waited, count);
+            let now = clock::now();
+            for received in &self.received_at {
+                self.recv_to_sent.record_span(*received, now);
             }
+            let waited = now.0.saturating_sub(self.dequeued.0);
+            self.dequeue_to_sent.record_many(waited, self.received_at.len() as u64);
         }
         if is_more {
             fanout.keep(key);
@@ -250,9 +264,9 @@ impl Sessions {
     }
 
     /// Twenty times a second: closes that nobody answered, latencies to hand over.
-    pub(super) fn look(&mut self, fanout: &mut Fanout, poll: &Poll, now: Nanos) {
+    pub(super) fn look(&mut self, fanout: &mut Fanout, now: Nanos) {
         let overdue: Vec<SessionKey> = self
-            .connections
+            .open
             .iter_mut()
             .flatten()
             .filter_map(|(key, connection)| {
@@ -263,7 +277,7 @@ impl Sessions {
             })
             .collect();
         for key in overdue {
-            self.end(key, fanout, poll);
+            self.end(key, fanout);
         }
         self.recv_to_sent.hand_over(now);
         self.dequeue_to_sent.hand_over(now);
@@ -271,8 +285,7 @@ impl Sessions {
 
     /// Bytes of frames kept because sockets were full.
     pub(super) fn backlog_bytes(&self, fanout: &Fanout) -> u64 {
-        let connections = self.connections.iter().flatten();
-        connections.map(|(key, _)| fanout.backlog_bytes(*key) as u64).sum()
+        self.open.iter().flatten().map(|(key, _)| fanout.backlog_bytes(*key) as u64).sum()
     }
 
     /// Bytes read from sockets since the last call.
@@ -286,31 +299,31 @@ impl Sessions {
     }
 
     /// Both sides have said goodbye: nothing is left to wait for.
-    fn end_if_closed(&mut self, key: SessionKey, fanout: &mut Fanout, poll: &Poll) {
-        let Some(Some((_, connection))) = self.connections.get(key.index()) else { return };
+    fn end_if_closed(&mut self, key: SessionKey, fanout: &mut Fanout) {
+        let Some(Some((_, connection))) = self.open.get(key.index()) else { return };
         if connection.is_peer_done && fanout.closing(key).is_some() && !connection.is_blocked {
-            self.end(key, fanout, poll);
+            self.end(key, fanout);
         }
     }
 
-    fn end(&mut self, key: SessionKey, fanout: &mut Fanout, poll: &Poll) {
+    fn end(&mut self, key: SessionKey, fanout: &mut Fanout) {
         let reason = fanout.closing(key).unwrap_or(CloseCode::GoingAway);
-        self.forget(key, CloseReason::Code(reason), fanout, poll);
+        self.forget(key, CloseReason::Code(reason), fanout);
     }
 
-    fn drop_broken(&mut self, key: SessionKey, broken: Broken, fanout: &mut Fanout, poll: &Poll) {
+    fn drop_broken(&mut self, key: SessionKey, broken: Broken, fanout: &mut Fanout) {
         let reason = match (fanout.closing(key), broken) {
             (Some(code), _) => CloseReason::Code(code),
             (None, Broken::Lost) => CloseReason::ConnectionLost,
             (None, Broken::Tls) => CloseReason::Tls,
         };
-        self.forget(key, reason, fanout, poll);
+        self.forget(key, reason, fanout);
     }
 
-    fn forget(&mut self, key: SessionKey, reason: CloseReason, fanout: &mut Fanout, poll: &Poll) {
-        let Some((_, mut connection)) = self.connections[key.index()].take() else { return };
+    fn forget(&mut self, key: SessionKey, reason: CloseReason, fanout: &mut Fanout) {
+        let Some((_, mut connection)) = self.open[key.index()].take() else { return };
         connection.shut();
-        if let Err(error) = poll.registry().deregister(connection.socket_mut()) {
+        if let Err(error) = self.registry.deregister(connection.socket_mut()) {
             tracing::debug!(%error, "a socket was no longer watched");
         }
         fanout.handle_gone(key);
