@@ -49,7 +49,7 @@ MISTAKES = {
     "a depth that does not exist": (subscribe(channel="book", symbol=["A/B"], depth=11), "depth"),
     "a depth that is a text": (subscribe(channel="book", symbol=["A/B"], depth="10"), "depth"),
     "an interval that is null": (subscribe(channel="ohlc", symbol=["A/B"], interval=None), "inter"),
-    "a snapshot that is a text": (subscribe(channel="trade", symbol=["A/B"], snapshot="no"), "snap"),
+    "a snapshot that is a text": (subscribe(channel="trade", symbol=["A"], snapshot="no"), "snap"),
     "an unsubscribe of nothing": ('{"method":"unsubscribe","params":{"channel":"book"}}', "symbol"),
 }
 

@@ -14,6 +14,8 @@ from collections import Counter
 from verdict import Wrong, judge, trust
 
 READY_MAX_S = 20
+# Without an update of any symbol. The SDK says nothing when its session ends, and tries again.
+SILENCE_MAX_S = 5
 
 
 def options():
@@ -43,8 +45,10 @@ def books(client_class, depth):
         valid = Counter()
         snapshots = Counter()
         fault = None
+        heard = 0.0
 
         async def on_book_update(self, pair, message):
+            self.heard = time.monotonic()
             if "error" in message:
                 self.fault = f"after {self.valid[pair]} valid updates of {pair}: {message['error']}"
             elif message["type"] == "snapshot":
@@ -62,6 +66,7 @@ async def watch(chosen):
     symbols = chosen.symbols.split(",")
     await asyncio.wait_for(client.start(), READY_MAX_S)
     await client.add_book(pairs=symbols)
+    client.heard = time.monotonic()
     end = time.monotonic() + chosen.seconds
     while time.monotonic() < end:
         await asyncio.sleep(0.1)
@@ -69,6 +74,8 @@ async def watch(chosen):
             raise Wrong(client.fault)
         if client.exception_occur:
             raise Wrong("the SDK gave up; its log stands above")
+        if time.monotonic() - client.heard > SILENCE_MAX_S:
+            raise Wrong(f"no update of any symbol for {SILENCE_MAX_S} s")
     for symbol in symbols:
         if client.snapshots[symbol] != 1 or client.valid[symbol] == 0:
             raise Wrong(
