@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, bounded};
 use feed_sim::{Generate, Handle, Replay, ServerOptions, Speed, Tls};
@@ -60,6 +60,19 @@ impl Running {
 
     fn wait_ok(&mut self) {
         self.wait("every symbol is ok", |replica| replica.all(State::Ok));
+    }
+
+    /// Waits until the catalogue says so of the feed.
+    fn wait_detail(&self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let listing = self.catalogue.current();
+            if listing.feeds.first().is_some_and(|feed| feed.detail.contains(words)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{words}: {:?}", listing.feeds);
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Nothing a venue did ended the thread, and nothing was wrong with a book but `faults`.
@@ -130,12 +143,7 @@ fn a_venue_over_tls_is_trusted_by_its_own_authority_only() {
     running.finish(0);
 
     let running = Running::start(vec![strange]);
-    let detail = || running.catalogue.current().feeds.first().map(|f| f.detail.clone());
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while !detail().is_some_and(|d| d.contains("TLS")) {
-        assert!(std::time::Instant::now() < deadline, "{:?}", detail());
-        std::thread::yield_now();
-    }
+    running.wait_detail("TLS");
     running.finish(0);
 }
 
@@ -350,4 +358,41 @@ fn the_replayed_recordings_end_in_the_naive_books_with_every_trade() {
         assert!(delivered.map(|(_, number)| *number).eq(recorded), "{name}: trades in order");
     }
     running.finish(0);
+}
+
+#[test]
+fn a_venue_that_accepts_and_says_nothing_is_given_up_and_tried_again() {
+    let deaf = std::net::TcpListener::bind(anywhere()).expect("a port");
+    let url = format!("ws://{}/v2", deaf.local_addr().expect("bound"));
+    let feeds = vec![Feed { url, ..feed("kraken", Dialect::Kraken, FeedSymbols::All) }];
+    let running = Running::start(feeds);
+    let first = deaf.accept().expect("the feed dials");
+    let second = deaf.accept().expect("the feed dials again");
+    drop((first, second));
+    running.wait_detail("connect time-out");
+    running.finish(0);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_at_start() {
+    let refused = |change: fn(&mut Feed)| {
+        let list = FeedSymbols::List(vec![symbol("BTCUSDT", "BTC/USDT")]);
+        let mut feed = feed("f", Dialect::BinanceSpot, list);
+        change(&mut feed);
+        match Ingest::new(&settings(vec![feed])) {
+            Ok(_) => "accepted".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(refused(|_| ()), "accepted");
+    assert_eq!(refused(|f| f.rest_url = None), "feed f: this dialect needs rest_url");
+    assert_eq!(
+        refused(|f| f.symbols = FeedSymbols::All),
+        "feed f: this dialect needs a list of symbols"
+    );
+    assert_eq!(
+        refused(|f| f.url = "http://x".to_owned()),
+        "feed f: address \"http://x\" is not of the form ws[s]://HOST[:PORT][/PATH]"
+    );
+    assert!(refused(|f| f.ca_file = Some("/nowhere.pem".into())).contains("ca_file /nowhere.pem"));
 }

@@ -22,7 +22,7 @@ use rustls::ClientConfig;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
 use super::Limits;
 use super::backoff::{Backoff, Pace};
@@ -46,6 +46,8 @@ pub(super) enum Ended {
     ConnectTimeout,
     #[error("silent for too long")]
     Silent,
+    #[error("a request of ours was not taken in time")]
+    Stalled,
     #[error("closed by the venue")]
     Closed,
     #[error("message larger than {0} bytes")]
@@ -176,7 +178,10 @@ impl FeedTask {
             if let Some(message) = whole {
                 alarm.set(Instant::now() + limits.silence_timeout);
                 self.message(message, read_at.nanos());
-                self.answer(&mut socket).await?;
+                if self.has_answers() {
+                    let answered = timeout(limits.silence_timeout, self.answer(&mut socket)).await;
+                    answered.map_err(|_| Ended::Stalled)??;
+                }
             }
         }
     }

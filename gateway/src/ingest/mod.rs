@@ -183,6 +183,8 @@ impl Ingest {
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(IngestError::Runtime)?;
         LocalSet::new().block_on(&runtime, self.serve(seams));
+        // A name that is being looked up would hold up the end of the process otherwise.
+        runtime.shutdown_background();
         Ok(())
     }
 

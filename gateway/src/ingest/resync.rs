@@ -79,6 +79,12 @@ impl FeedTask {
         Ok((socket, read_at))
     }
 
+    /// True when there may be something for [`Self::answer`] to do.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.pipeline.borrow().normaliser.requests.is_empty()
+            || !self.resyncs.borrow().due.is_empty()
+    }
+
     /// Does what the last message, or the time since, makes necessary.
     pub(super) async fn answer(self: &Rc<Self>, socket: &mut Socket) -> Result<(), Ended> {
         if !self.pipeline.borrow().normaliser.requests.is_empty() {
