@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bench::fleet::FleetOptions;
+use bench::floor::FloorOptions;
 use bench::run::options::Common;
 use bench::verify::VerifyOptions;
 use clap::{Parser, Subcommand};
@@ -28,6 +29,63 @@ pub(crate) enum Command {
     /// Play a scenario: venue, server and dashboards, from start to report
     #[command(after_help = RUN_HELP)]
     Run(RunOptions),
+    /// Two servers in turn, block by block: the ratio, its interval, and the noise
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareOptions),
+    /// The gateway and all installed peers in turn: one table, one page
+    #[command(after_help = PEERS_HELP)]
+    Peers(PeersOptions),
+    /// What the work that nobody can avoid costs on this machine
+    Floor(FloorOptions),
+    /// Results of earlier runs as a Markdown table, and as one page
+    Report(ReportOptions),
+}
+
+/// Options of `bench compare`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompareOptions {
+    /// The first: `gateway`, a program, `settings.toml`, `PROGRAM+settings.toml` or `peer:NAME`
+    pub(crate) a: String,
+    /// The second
+    pub(crate) b: String,
+    /// Name of a file in config/bench, or the path of one
+    #[arg(long, value_name = "NAME", default_value = "steady")]
+    pub(crate) scenario: String,
+    /// Rounds of A B B A (with --no-aa), or of A B A' A' B A
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Leave out A against itself
+    #[arg(long)]
+    pub(crate) no_aa: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options of `bench peers`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PeersOptions {
+    /// Names of files in config/bench, or paths
+    #[arg(required = true)]
+    pub(crate) scenarios: Vec<String>,
+    /// Only these peers
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Measure the floor as well
+    #[arg(long)]
+    pub(crate) floor: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options of `bench report`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportOptions {
+    /// result.json of each run
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+    /// Also write one page that shows them side by side
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
 }
 
 /// Options of `bench run`.
@@ -44,6 +102,9 @@ pub(crate) struct RunOptions {
     /// Its certificate; without it anyone is believed
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(crate) ca: Option<PathBuf>,
+    /// Measure the floor after it, and print processor time as a ratio to it
+    #[arg(long)]
+    pub(crate) floor: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -97,3 +158,22 @@ Examples:
     bench run steady --measure 5 --blocks 1 --peer bun
   A scenario of your own:
     bench run my-desk.toml";
+
+const COMPARE_HELP: &str = "\
+Each block has a fresh server, feed and fleet. A ratio below 1 means that B is better; where its
+interval holds 1, no difference was shown. Read it beside A'/A, which is nothing but noise.
+
+Examples:
+  Before and after a change:
+    bench compare target/before/gateway target/release/gateway
+  Two settings (files with tables as in config/gateway.toml):
+    bench compare gateway spin.toml --scenario light --rounds 5
+  The gateway and a peer:
+    bench compare peer:bun gateway --scenario hot";
+
+const PEERS_HELP: &str = "\
+Peers that are not installed are named with the command that installs them, and left out.
+
+Examples:
+    bench peers steady hot burst light
+    bench peers steady --only bun,axum --measure 5 --blocks 2 --floor";

@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "in a test a panic is the report"))]
 
+pub mod compare;
 pub mod fleet;
+pub mod floor;
 pub mod load;
 pub mod report;
 pub mod run;

@@ -27,6 +27,10 @@ fn main() -> ExitCode {
         Command::Verify(options) => run_verify(&options),
         Command::Fleet(options) => run_fleet(&options),
         Command::Run(options) => ended(play::run_scenario(&options)),
+        Command::Compare(options) => ended(play::compare_two(&options)),
+        Command::Peers(options) => ended(play::against_peers(&options)),
+        Command::Floor(options) => ended(play::floor_alone(&options)),
+        Command::Report(options) => ended(play::report(&options)),
     };
     ExitCode::from(code)
 }

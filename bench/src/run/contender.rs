@@ -46,6 +46,12 @@ pub struct Peer {
     pub name: String,
     /// Its command; `{feed}`, `{listen}`, `{cert}`, `{key}` stand for what they say.
     pub argv: Vec<String>,
+    /// What it is, in a line.
+    #[serde(default)]
+    pub what: String,
+    /// Whether ticks due at once leave as one write.
+    #[serde(default)]
+    pub coalesces: bool,
     /// How it is installed.
     #[serde(default)]
     pub install: String,
@@ -55,7 +61,7 @@ pub struct Peer {
     /// Path of its WebSocket.
     #[serde(default = "path")]
     pub path: String,
-    /// Where its command runs from: the folder of the list.
+    /// What relative names in its command begin at: the project's root.
     #[serde(skip)]
     pub folder: PathBuf,
 }
@@ -70,7 +76,6 @@ fn path() -> String {
 
 #[derive(Deserialize)]
 struct Peers {
-    #[serde(alias = "peers")]
     peer: Vec<Peer>,
 }
 
@@ -80,12 +85,12 @@ impl Peer {
         let fail = |cause: String| RunError::Peers { path: file.display().to_string(), cause };
         let text = std::fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
         let list: Peers = toml::from_str(&text).map_err(|error| fail(error.to_string()))?;
-        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-        let folder = folder.canonicalize().unwrap_or(folder);
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let folder = file.ancestors().nth(3).unwrap_or(Path::new(".")).to_owned();
         Ok(list.peer.into_iter().map(|peer| Self { folder: folder.clone(), ..peer }).collect())
     }
 
-    /// Its command line. A relative program or file is taken from the folder of the list.
+    /// Its command line. A relative program or file is taken from the root.
     pub fn command(
         &self,
         feed: SocketAddr,

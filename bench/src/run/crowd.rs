@@ -246,10 +246,9 @@ impl Dashboard for Crowd {
         requests: &mut Requests,
     ) -> bool {
         let mut parted = std::mem::take(&mut self.parted);
-        let mut ready = false;
         let dialect = self.dialect;
-        dialect.parts(&mut parted, session, bytes, requests, |text| {
-            ready |= self.text(session, text, received_ns);
+        let ready = dialect.parts(&mut parted, session, bytes, requests, |text| {
+            self.text(session, text, received_ns);
         });
         self.parted = parted;
         ready

@@ -1,6 +1,8 @@
 //! How a server is asked and how it answers, where it is not Kraken's way: the seam for servers that
 //! speak a protocol of their own. What comes out is always Kraken's text, as feed-sim wrote it.
 
+use std::fmt::Write as _;
+
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +18,14 @@ pub enum Dialect {
     #[default]
     Kraken,
     /// The same requests; acks may be missing, so nothing is waited for but the upgrade.
+    #[serde(alias = "kraken-v2")]
     Unacknowledged,
-    /// NATS over WebSocket: one subject a symbol, `/` written as `.`, below `ticker`.
+    /// NATS over WebSocket: one subject a symbol, below `ticker`, as bench/peers/nats/client.py has it.
     Nats,
 }
+
+const NATS_CONNECT: &str =
+    "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"bench\",\"version\":\"1\"}\r\n";
 
 /// What has come of messages whose end has not; by session, empty while all are whole.
 #[derive(Debug, Default)]
@@ -35,19 +41,20 @@ impl Dialect {
                 0
             }
             Self::Nats => {
-                let mut text =
-                    "CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1}\r\n".to_owned();
+                let mut text = NATS_CONNECT.to_owned();
                 for (at, symbol) in watch.symbols_of(session).enumerate() {
-                    let subject = symbol.replace('/', ".");
-                    text.push_str(&format!("SUB ticker.{subject} {}\r\n", at + 1));
+                    let _ = write!(text, "SUB ticker.{symbol} {}\r\n", at + 1);
                 }
+                // Its answer says that all of them are in force.
+                text.push_str("PING\r\n");
                 requests.push(Op::Binary, text.as_bytes());
-                0
+                1
             }
         }
     }
 
-    /// Cuts a binary message into texts. Only NATS has any.
+    /// Cuts a binary message into texts; says whether the subscriptions came into force by it. Only
+    /// NATS has any.
     pub fn parts(
         self,
         parted: &mut Parted,
@@ -55,10 +62,11 @@ impl Dialect {
         bytes: &[u8],
         requests: &mut Requests,
         mut each: impl FnMut(&[u8]),
-    ) {
+    ) -> bool {
         if self != Self::Nats {
-            return;
+            return false;
         }
+        let mut ready = false;
         let mut joined = parted.0.remove(&session).unwrap_or_default();
         let all = if joined.is_empty() {
             bytes
@@ -67,13 +75,14 @@ impl Dialect {
             &joined
         };
         let mut rest = all;
-        while let Some(used) = nats_message(rest, requests, &mut each) {
+        while let Some(used) = nats_message(rest, requests, &mut ready, &mut each) {
             rest = &rest[used..];
         }
         if !rest.is_empty() {
             let rest = rest.to_vec();
             parted.0.insert(session, rest);
         }
+        ready
     }
 }
 
@@ -82,6 +91,7 @@ impl Dialect {
 fn nats_message(
     bytes: &[u8],
     requests: &mut Requests,
+    ready: &mut bool,
     each: &mut impl FnMut(&[u8]),
 ) -> Option<usize> {
     let end = bytes.windows(2).position(|two| two == b"\r\n")?;
@@ -89,6 +99,7 @@ fn nats_message(
     if line.starts_with(b"PING") {
         requests.push(Op::Binary, b"PONG\r\n");
     }
+    *ready |= line.starts_with(b"PONG");
     if !line.starts_with(b"MSG ") {
         return Some(end + 2);
     }

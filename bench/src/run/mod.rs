@@ -113,15 +113,7 @@ pub fn run(
     setting: &Setting,
     exclude: bool,
 ) -> Result<Run, RunError> {
-    let mut result = RunResult {
-        scenario: name.to_owned(),
-        contender: contender.name.clone(),
-        began: utc(SystemTime::now()),
-        machine: system::machine(),
-        config: scenario.clone(),
-        steps: Vec::new(),
-        floor: None,
-    };
+    let mut result = empty(name, scenario, contender);
     let mut all = Vec::new();
     for (label, value, scenario) in steps_of(scenario) {
         let mut measured = Vec::new();
@@ -145,6 +137,56 @@ pub fn run(
         }
     }
     Ok(Run { result, blocks: all })
+}
+
+/// A result without figures.
+pub fn empty(name: &str, scenario: &Scenario, contender: &Contender) -> RunResult {
+    RunResult {
+        scenario: name.to_owned(),
+        contender: contender.name.clone(),
+        began: utc(SystemTime::now()),
+        machine: system::machine(),
+        config: scenario.clone(),
+        steps: Vec::new(),
+        floor: None,
+    }
+}
+
+/// Plays one block for each of `order` (positions in `contenders`), and gathers them by contender. A
+/// peer that fails leaves a gap and a reason in `failures`; the others go on.
+pub fn in_turn(
+    name: &str,
+    scenario: &Scenario,
+    contenders: &[Contender],
+    order: &[usize],
+    setting: &Setting,
+    failures: &mut Vec<String>,
+) -> Result<Vec<Vec<Measured>>, RunError> {
+    let mut measured: Vec<Vec<Measured>> = contenders.iter().map(|_| Vec::new()).collect();
+    for (turn, at) in order.iter().enumerate() {
+        let contender = &contenders[*at];
+        let label = format!("{name} {} {}/{}", contender.name, turn + 1, order.len());
+        match play(scenario, contender, &Setting { label, ..setting.clone() }) {
+            Ok(one) => measured[*at].push(one),
+            Err(RunError::Interrupted) => return Err(RunError::Interrupted),
+            Err(error) => failures.push(format!("{name}, {}: {error}", contender.name)),
+        }
+    }
+    Ok(measured)
+}
+
+/// The run that `measured` blocks of a scenario without steps make.
+pub fn gather(
+    name: &str,
+    scenario: &Scenario,
+    contender: &Contender,
+    mut measured: Vec<Measured>,
+    exclude: bool,
+) -> Run {
+    let mut result = empty(name, scenario, contender);
+    result.steps.push(step_of("", scenario.market.rate, &mut measured, exclude));
+    let tagged = measured.into_iter().enumerate();
+    Run { result, blocks: tagged.map(|(at, one)| (format!("block{}", at + 1), one)).collect() }
 }
 
 /// Label, value and scenario of each step.
@@ -192,6 +234,8 @@ pub fn save(run: &Run, folder: &Path) -> Result<(), RunError> {
     std::fs::create_dir_all(folder).map_err(RunError::Folder)?;
     let json = serde_json::to_string_pretty(&run.result).expect("a result always becomes JSON");
     std::fs::write(folder.join("result.json"), json).map_err(RunError::Folder)?;
+    let page = crate::report::html::page(std::slice::from_ref(&run.result));
+    std::fs::write(folder.join("report.html"), page).map_err(RunError::Folder)?;
     let file = std::fs::File::create(folder.join("latency.hlog")).map_err(RunError::Folder)?;
     let mut file = std::io::BufWriter::new(file);
     crate::report::hlog::write(&mut file, &run.blocks).map_err(RunError::Folder)

@@ -77,6 +77,35 @@ impl Common {
         Ok(Contender { name: "gateway".to_owned(), kind })
     }
 
+    /// What `spec` names: `gateway`, a gateway's program, `settings.toml` for the default program,
+    /// `PROGRAM+settings.toml`, or `peer:NAME`.
+    pub fn contender(&self, spec: &str) -> Result<Contender, RunError> {
+        if let Some(peer) = spec.strip_prefix("peer:") {
+            return self.peer(peer);
+        }
+        let is_settings = |text: &str| Path::new(text).extension().is_some_and(|e| e == "toml");
+        let (program_name, file) = match spec.split_once('+') {
+            Some((program, file)) => (program, Some(file)),
+            None if is_settings(spec) => ("gateway", Some(spec)),
+            None => (spec, None),
+        };
+        let given = match program_name {
+            "gateway" => self.gateway.clone(),
+            path => Some(PathBuf::from(path)),
+        };
+        let settings = match file {
+            None => toml::Table::new(),
+            Some(file) => {
+                let fail = |cause: String| RunError::Result { path: file.to_owned(), cause };
+                let text =
+                    std::fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
+                text.parse().map_err(|error: toml::de::Error| fail(error.to_string()))?
+            }
+        };
+        let kind = Kind::Gateway { program: program(given.as_deref(), "gateway")?, settings };
+        Ok(Contender { name: spec.to_owned(), kind })
+    }
+
     /// All peers of the list.
     pub fn peers(&self) -> Result<Vec<Peer>, RunError> {
         Peer::list(&self.peers_file)
