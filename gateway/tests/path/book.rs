@@ -47,18 +47,10 @@ impl Book {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.sides.iter().all(BTreeMap::is_empty)
-    }
-
     pub fn is_crossed(&self) -> bool {
         let [bids, asks] = &self.sides;
         let (bid, ask) = (bids.last_key_value(), asks.first_key_value());
         bid.zip(ask).is_some_and(|(bid, ask)| bid.0 >= ask.0)
-    }
-
-    pub fn level_count(&self) -> usize {
-        self.sides.iter().map(BTreeMap::len).sum()
     }
 
     /// The best `depth` levels of each side.

@@ -6,8 +6,13 @@
 
 mod book;
 mod dashboard;
+mod faults;
 mod json;
+mod kraken;
+mod lap;
 mod recording;
 mod replay;
 mod rig;
+mod stop;
+mod venue;
 mod view;

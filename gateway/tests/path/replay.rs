@@ -12,7 +12,7 @@ use super::book::Book;
 use super::json::Json;
 use super::recording::{Recording, Venue, find};
 use super::rig::{Gateway, PATIENCE, free_port, wish};
-use super::view::{BookFrame, Rules, View, apply_book};
+use super::view::{BookFrame, View, apply_book};
 
 /// Seconds of the recording.
 const SPAN_S: f64 = 347.0;
@@ -20,6 +20,8 @@ const SPAN_S: f64 = 347.0;
 const POINTS: usize = 100;
 const DEEP: usize = 1000;
 const SHALLOW: usize = 10;
+/// Depths of dashboards that come while the market moves.
+const LATE_DEPTHS: [usize; 3] = [25, 100, 500];
 
 /// File, dialect, name at the venue and at dashboards, digits of price and size.
 const MARKETS: [(&str, Venue, &str, u8, u8); 3] = [
@@ -29,7 +31,7 @@ const MARKETS: [(&str, Venue, &str, u8, u8); 3] = [
 ];
 
 /// Room for what waits while a slow machine catches up; quiet at the end is no fault here.
-const LIMITS: &str = "[shard]\noutbox_bytes_max = 1073741824\n\
+const LIMITS: &str = "[shard]\ncount = 2\noutbox_bytes_max = 1073741824\n\
     [ingest]\nsilence_timeout_ms = 600000\nbackoff_min_ms = 10\nbackoff_max_ms = 100\n";
 
 fn feeds(venue: std::net::SocketAddr) -> String {
@@ -91,10 +93,21 @@ fn the_recorded_binance_market_arrives_whole_and_exact() {
     let recordings: Vec<Recording> =
         files.iter().zip(MARKETS).map(|(file, market)| Recording::read(file, market.1)).collect();
     let limit = Duration::from_secs_f64(SPAN_S / speed + 90.0);
+    let ticker_count: usize = recordings.iter().map(|recording| recording.tickers.len()).sum();
+    let late = LATE_DEPTHS.into_iter().zip(1..).map(|(depth, part)| {
+        let due = ticker_count * part / (LATE_DEPTHS.len() + 1);
+        deep.wait("a part has been played", limit, |view| {
+            view.tickers.values().map(Vec::len).sum::<usize>() >= due
+        });
+        (watch(depth, &["trade", "book"]), depth)
+    });
+    let late: Vec<_> = late.collect();
     let has_all = |view: &View| names.iter().zip(&recordings).all(|of| has_all(view, of.0, of.1));
     deep.wait("everything recorded has arrived", limit, has_all);
     let ends = |view: &View| names.iter().zip(&recordings).all(|of| is_at_end(view, of.0, of.1));
-    shallow.wait("the last book update has arrived", PATIENCE, ends);
+    for dashboard in [&shallow].into_iter().chain(late.iter().map(|of| &of.0)) {
+        dashboard.wait("the last book update has arrived", PATIENCE, ends);
+    }
     let tops_are_last = |view: &View| {
         names.iter().all(|name| {
             let (own, other) = (view.books.get(*name), shallow.view().books.get(*name).cloned());
@@ -111,9 +124,16 @@ fn the_recorded_binance_market_arrives_whole_and_exact() {
     }
     let mut figures = Figures::default();
     for (name, recording) in names.into_iter().zip(&recordings) {
-        for (dashboard, depth) in [(&deep, DEEP), (&shallow, SHALLOW)] {
+        let early = [(&deep, DEEP), (&shallow, SHALLOW)].into_iter();
+        for (dashboard, depth) in early.chain(late.iter().map(|of| (&of.0, of.1))) {
             let view = dashboard.view();
             compare_books(name, recording, &view.frames[name], depth, &mut figures);
+        }
+        for (dashboard, _) in &late {
+            let view = dashboard.view();
+            let told = &view.trades[name];
+            assert!(recording.trades.ends_with(told), "{name}: trades from the middle on");
+            assert_eq!(view.announced + view.merged, 0, "{name}");
         }
         let view = deep.view();
         assert!(view.trades[name] == recording.trades, "{name}: trades are those recorded");
@@ -125,7 +145,7 @@ fn the_recorded_binance_market_arrives_whole_and_exact() {
         figures.quotes += recording.quote_count;
         figures.messages += recording.message_count;
     }
-    for dashboard in [&deep, &shallow, &plain] {
+    for dashboard in [&deep, &shallow, &plain].into_iter().chain(late.iter().map(|of| &of.0)) {
         dashboard.is_content();
     }
     let lateness = simulator.stop().lateness;
@@ -160,7 +180,7 @@ fn is_at_end(view: &View, name: &str, recording: &Recording) -> bool {
 }
 
 /// Follows the frames with one book and the recording with another. Every update is one delta, the last
-/// the last one; the first is the snapshot with the deltas that waited for it.
+/// the last one; number 1 is the snapshot with the deltas that waited for it.
 fn compare_books(
     name: &str,
     recording: &Recording,
@@ -168,39 +188,42 @@ fn compare_books(
     depth: usize,
     figures: &mut Figures,
 ) {
-    let (frame_count, delta_count) = (frames.len(), recording.deltas.len());
-    assert!(frame_count <= delta_count + 1, "{name}: more updates than deltas");
-    let joined = delta_count + 1 - frame_count;
+    let delta_count = recording.deltas.len() as u64;
+    let (first, last) = (frames[0].seq, frames[frames.len() - 1].seq);
+    assert!(last <= delta_count + 1, "{name}: more updates than deltas");
+    let joined = delta_count + 1 - last;
     assert!(joined < 100, "{name}: {joined} deltas lie in the snapshot: some were lost");
     let mut rng = fastrand::Rng::with_seed(depth as u64);
-    let mut points: Vec<usize> = (0..POINTS).map(|_| rng.usize(..frame_count)).collect();
-    points.push(frame_count - 1);
+    let mut points: Vec<u64> = (0..POINTS).map(|_| rng.u64(first..=last)).collect();
+    points.push(last);
     let (mut rebuilt, mut told) = (recording.snapshot.clone(), Book::default());
-    let (waiting, following) = recording.deltas.split_at(joined);
+    let (waiting, mut following) = recording.deltas.split_at((joined + first - 1) as usize);
     waiting.iter().for_each(|delta| delta.apply(&mut rebuilt));
-    for (at, frame) in frames.iter().enumerate() {
-        if at > 0 {
-            let delta = &following[at - 1];
+    for (frame, seq) in frames.iter().zip(first..) {
+        assert_eq!(frame.seq, seq, "{name}");
+        if seq > first {
+            let (delta, rest) = following.split_first().expect("a delta for each update");
             delta.apply(&mut rebuilt);
-            assert_eq!(frame.ts_event, delta.ts_event_ns, "{name}: update {at} is another delta");
+            following = rest;
+            assert_eq!(frame.ts_event, delta.ts_event_ns, "{name}: {seq} is another delta");
         }
-        assert_eq!(frame.seq, at as u64 + 1, "{name}");
         let message = Json::parse(&frame.text).expect("it was read before");
         let item = &message.list("data").expect("it was read before")[0];
-        apply_book(&mut told, item, at == 0, depth)
-            .unwrap_or_else(|reason| panic!("{name}: update {at}: {reason}"));
-        assert_eq!(item.whole("checksum"), Some(rebuilt.checksum()), "{name}: update {at}");
-        assert!(told.has_same_top(&rebuilt, SHALLOW), "{name}: top after update {at}");
+        apply_book(&mut told, item, seq == first, depth)
+            .unwrap_or_else(|reason| panic!("{name}: update {seq}: {reason}"));
+        assert_eq!(item.whole("checksum"), Some(rebuilt.checksum()), "{name}: update {seq}");
+        assert!(told.has_same_top(&rebuilt, SHALLOW), "{name}: top after update {seq}");
         figures.book_updates += 1;
-        let times = points.iter().filter(|point| **point == at).count();
+        let times = points.iter().filter(|point| **point == seq).count();
         if times > 0 {
-            assert_same(name, at, &told, &rebuilt, depth);
+            assert_same(name, seq, &told, &rebuilt, depth);
             figures.whole_books += times;
         }
     }
+    assert!(following.is_empty(), "{name}: every delta was told");
 }
 
-fn assert_same(name: &str, at: usize, told: &Book, rebuilt: &Book, depth: usize) {
+fn assert_same(name: &str, at: u64, told: &Book, rebuilt: &Book, depth: usize) {
     let (told, rebuilt) = (told.top(depth), rebuilt.top(depth));
     for (side, (told, rebuilt)) in told.iter().zip(&rebuilt).enumerate() {
         let differs = told.iter().zip(rebuilt).position(|(told, rebuilt)| told != rebuilt);
@@ -218,53 +241,55 @@ fn compare_tickers(name: &str, recording: &Recording, view: &View) {
     assert_eq!(told.len(), recording.tickers.len(), "{name}: as many tickers as changes");
 }
 
-/// The rules by which the recorded Kraken market is watched.
-const KRAKEN: Rules = Rules { sequenced: true, depth: SHALLOW, keeps_frames: true };
-
 #[test]
-fn the_recorded_kraken_market_arrives_with_every_checksum_right() {
-    let Some(file) = find("kraken_v2/btcusd_book10_wiretext_first256.jsonl") else { return };
+fn a_gap_in_a_recorded_market_is_mended_while_the_others_go_on() {
+    let files: Option<Vec<_>> = MARKETS.iter().map(|market| find(market.0)).collect();
+    let Some(files) = files else { return };
     let venue = free_port();
-    let feed = super::rig::kraken_feed(venue, SHALLOW);
-    let gateway = Gateway::start(&format!("{LIMITS}{feed}"));
-    let mut wish = wish(true, SHALLOW, &["book"], &["*"]);
-    wish.rules = KRAKEN;
-    let dashboard = gateway.dashboard("kraken", &wish);
-    wish.rules.sequenced = false;
-    wish.rules.keeps_frames = false;
-    let plain = gateway.dashboard("plain", &wish);
-    for dashboard in [&dashboard, &plain] {
-        dashboard.wait("the subscription is granted", PATIENCE, |view| view.acks == 1);
-    }
-    let recorded = std::fs::read_to_string(&file).expect("it was there");
-    let (mut book, mut due) = (Book::default(), Vec::new());
-    for line in recorded.lines() {
-        let message = Json::parse(line).expect("recorded JSON");
-        let item = &message.list("data").expect("recorded data")[0];
-        // The venue may remove a level that was cut; only its checksum counts.
-        let _ = apply_book(&mut book, item, due.is_empty(), SHALLOW);
-        assert_eq!(item.whole("checksum"), Some(book.checksum()), "the recording is right");
-        due.push(book.checksum());
-    }
-    let replay = Replay { kraken: vec![file], speed: Speed::Factor(20.0), ..Replay::default() };
-    let simulator = replay.start_thread(venue).expect("the port is still free");
-    let name = "BTC/USD";
-    dashboard.wait("every update has arrived", PATIENCE, |view| {
-        view.frames.get(name).is_some_and(|frames| frames.len() >= due.len())
-    });
-    plain.wait("the plain dashboard holds the last book", PATIENCE, |view| {
-        view.books.get(name).is_some_and(|told| told.has_same_top(&book, SHALLOW))
-    });
-    let checksum = |frame: &BookFrame| {
-        let message = Json::parse(&frame.text).expect("it was read before");
-        message.list("data").expect("it was read before")[0].whole("checksum")
+    let gateway = Gateway::start(&feeds(venue));
+    let mut wish = wish(true, SHALLOW, &["trade", "book"], &["*"]);
+    wish.rules.keeps_frames = true;
+    let dashboard = gateway.dashboard("dashboard", &wish);
+    dashboard.wait("the subscriptions are granted", PATIENCE, |view| view.acks == 2);
+    let replay = Replay {
+        binance_spot: files[..2].to_vec(),
+        binance_usdm: files[2..].to_vec(),
+        speed: Speed::Factor(40.0),
+        ..Replay::default()
     };
-    let told: Vec<_> = dashboard.view().frames[name].iter().filter_map(checksum).collect();
-    assert_eq!(told, due, "the venue's own checksums, one after the other");
-    assert!(dashboard.view().books[name].has_same_top(&book, SHALLOW));
-    let feed = gateway.feed();
-    assert_eq!((feed.checksum_failures.value(), feed.gaps.value()), (0, 0));
+    let simulator = replay.start_thread(venue).expect("the port is still free");
+    let names = MARKETS.map(|market| market.2);
+    dashboard.wait("the market moves", PATIENCE, |view| {
+        names.iter().all(|name| view.frames.get(*name).is_some_and(|frames| frames.len() > 100))
+    });
+    for (at, (venue_name, name)) in
+        [("binance-spot:ETHUSDT", names[1]), ("binance-usdm:BTCUSDT", names[2])].iter().enumerate()
+    {
+        let told_before = dashboard.view().states.len();
+        simulator.skip_next_update(venue_name);
+        dashboard.wait("it was recovering and is ok", PATIENCE, |view| {
+            view.states.len() >= told_before + 2
+        });
+        let view = dashboard.view();
+        let told = view.states[told_before..].iter();
+        let told: Vec<_> = told.map(|(name, state, _)| (name.as_str(), state.as_str())).collect();
+        assert_eq!(told, [(*name, "recovering"), (*name, "ok")], "nobody else was told");
+        let gaps: u64 = gateway.metrics.ingest.feeds.iter().map(|feed| feed.gaps.value()).sum();
+        assert_eq!(gaps, at as u64 + 1, "counted once");
+    }
+    assert!(!simulator.is_done(), "both gaps lay within the recording");
+    let recordings: Vec<Recording> =
+        files.iter().zip(MARKETS).map(|(file, market)| Recording::read(file, market.1)).collect();
+    for (name, recording) in names.iter().zip(&recordings) {
+        let mut rebuilt = recording.snapshot.clone();
+        recording.deltas.iter().for_each(|delta| delta.apply(&mut rebuilt));
+        dashboard.wait("the end has arrived", Duration::from_secs(60), |view| {
+            is_at_end(view, name, recording) && view.trades[*name].len() == recording.trades.len()
+        });
+        let view = dashboard.view();
+        assert!(view.books[*name].has_same_top(&rebuilt, SHALLOW), "{name}: the last book");
+        assert!(view.trades[*name] == recording.trades, "{name}: a book's gap costs no trade");
+        assert_eq!(view.announced + view.merged, 0);
+    }
     dashboard.is_content();
-    plain.is_content();
-    eprintln!("{} checksums, all right; {:?}", told.len(), simulator.stop().ticks);
 }

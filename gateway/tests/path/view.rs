@@ -71,6 +71,8 @@ pub struct View {
     pub frames: BTreeMap<String, Vec<BookFrame>>,
     /// Latest number of each channel and symbol.
     sequences: HashMap<(String, String), u64>,
+    /// Number of each symbol's last trade; a venue that was lost may count anew.
+    last_trades: HashMap<String, u64>,
     /// Symbol, state and when it was heard.
     pub states: Vec<(String, String, Instant)>,
     /// Numbers that were announced as missing.
@@ -96,6 +98,7 @@ impl View {
             tickers: BTreeMap::new(),
             frames: BTreeMap::new(),
             sequences: HashMap::new(),
+            last_trades: HashMap::new(),
             states: Vec::new(),
             announced: 0,
             merged: 0,
@@ -105,14 +108,10 @@ impl View {
         }
     }
 
-    /// The state a symbol was told last.
-    pub fn state(&self, symbol: &str) -> Option<&str> {
-        self.states.iter().rev().find(|told| told.0 == symbol).map(|told| &*told.1)
-    }
-
-    /// The latest number of a channel of a symbol; zero before the first.
-    pub fn sequence(&self, channel: &str, symbol: &str) -> u64 {
-        self.sequences.get(&(channel.to_owned(), symbol.to_owned())).copied().unwrap_or(0)
+    /// The state a symbol was told last; one that nothing was told of is ok.
+    pub fn state(&self, symbol: &str) -> &str {
+        let told = self.states.iter().rev().find(|told| told.0 == symbol);
+        told.map_or("ok", |told| &told.1)
     }
 
     /// How much was heard, for who waited in vain.
@@ -172,6 +171,9 @@ impl View {
         match item.text("kind") {
             Some("state") => {
                 let state = item.text("state").ok_or("no state")?.to_owned();
+                if state == "stale" {
+                    self.last_trades.remove(&symbol);
+                }
                 self.states.push((symbol, state, Instant::now()));
             }
             Some("gap") => {
@@ -276,37 +278,42 @@ impl View {
         if count.is_some_and(|count| due(count) != items.len() as u64) {
             return Err(format!("{} trades for {count:?} numbers", items.len()));
         }
+        let last = self.last_trades.entry(symbol.clone()).or_default();
         let known = self.trades.entry(symbol).or_default();
         for item in items {
             let trade = trade(item).ok_or("a trade without its fields")?;
-            if known.last().is_some_and(|last| last.id >= trade.id) {
-                return Err("a trade twice or out of order".to_owned());
+            if self.rules.sequenced && *last >= trade.id {
+                return Err(format!("a trade twice or out of order: {} after {last}", trade.id));
             }
+            *last = trade.id;
             known.push(trade);
         }
         Ok(())
     }
 }
 
-/// Applies one book item and holds it against its checksum.
+/// Applies one book item, whatever is wrong with it, and says what is.
 pub fn apply_book(book: &mut Book, item: &Json<'_>, is_snapshot: bool, depth: usize) -> Told {
     if is_snapshot {
         book.clear();
     }
+    let mut missing = None;
     for (side, name) in ["bids", "asks"].into_iter().enumerate() {
         for level in item.list(name).ok_or("a side is missing")? {
             let (price, qty) = level.number("price").zip(level.number("qty")).ok_or("no level")?;
             if !book.set(side, price, qty) {
-                return Err(format!("removes {price}, which is not there"));
+                missing = Some(price);
             }
         }
     }
     book.truncate(depth);
-    if book.is_crossed() {
-        return Err("a crossed book".to_owned());
-    }
     let (told, own) = (item.whole("checksum").ok_or("no checksum")?, book.checksum());
-    if told == own { Ok(()) } else { Err(format!("checksum {told} where the texts give {own}")) }
+    match missing {
+        _ if told != own => Err(format!("checksum {told} where the texts give {own}")),
+        _ if book.is_crossed() => Err("a crossed book".to_owned()),
+        Some(price) => Err(format!("removes {price}, which is not there")),
+        None => Ok(()),
+    }
 }
 
 fn trade(item: &Json<'_>) -> Option<Trade> {
