@@ -31,6 +31,16 @@ pub(crate) fn snapshot(symbol: &Symbol, topic: Topic, sequenced: bool, out: &mut
     }
 }
 
+/// True when there is a value to show: a snapshot then stands at the channel's sequence, zero included.
+pub(crate) fn is_known(symbol: &Symbol, topic: Topic) -> bool {
+    match topic {
+        Topic::TickerOnQuote | Topic::TickerOnTrade => {
+            symbol.quote.is_some() || symbol.statistics.is_some()
+        }
+        _ => symbol.sequence(topic.channel()) > 0,
+    }
+}
+
 /// Appends a ticker as of now.
 pub(crate) fn ticker(
     symbol: &Symbol,

@@ -61,8 +61,15 @@ impl Fanout {
     /// A dashboard has arrived; it is greeted with the status message.
     pub fn handle_open(&mut self, connection_id: u64, now: u64) -> SessionKey {
         let key = self.outboxes.insert(Session::new(now));
-        self.outboxes.control(key, |out| notice::write_status(connection_id, out));
+        let is_online = self.is_online();
+        self.outboxes.control(key, |out| notice::write_status(connection_id, is_online, out));
         key
+    }
+
+    /// Some symbol is fresh, or none is defined yet.
+    fn is_online(&self) -> bool {
+        let mut symbols = self.truth.symbols();
+        symbols.len() == 0 || symbols.any(|(_, symbol)| symbol.state != State::Stale)
     }
 
     /// A dashboard is gone: everything it held is forgotten.
@@ -108,10 +115,12 @@ impl Fanout {
         let id = tick.symbol;
         let ticker_before = self.sequence(id, Channel::Ticker);
         let on_trade_before = self.sequence(id, Channel::TickerOnTrade);
+        let was_known = self.is_ticker_known(id);
         if let (Body::Book(change), Some(symbol)) = (&tick.body, self.truth.symbol(id))
             && self.interests.get(id.index()).is_some_and(|interest| !interest.is_idle())
         {
-            self.before.note(&symbol.book, change);
+            let levels_max = symbol.instrument.book_levels_max as usize;
+            self.before.note(&symbol.book, levels_max, change);
         }
         self.truth.apply(tick)?;
         if self.interests.len() < self.truth.symbol_count() {
@@ -122,18 +131,25 @@ impl Fanout {
             Body::State(state) => self.tell_state(id, *state),
             Body::Quote(_) | Body::Ticker(..) => {}
             Body::Trade(_) => {
-                self.fan_out(id, Topic::Trade);
+                let stage = self.stage_of(id, Channel::Trade);
+                self.fan_out(id, Topic::Trade, stage);
                 for interval in Interval::ALL {
-                    self.fan_out(id, Topic::Bars(interval));
+                    self.fan_out(id, Topic::Bars(interval), stage);
                 }
             }
             Body::Book(_) => self.fan_out_book(id),
         }
+        if !was_known && self.is_ticker_known(id) {
+            // Whoever subscribed before has seen nothing: the first value is a snapshot.
+            self.fan_out(id, Topic::TickerOnQuote, Stage::Snapshot);
+            self.fan_out(id, Topic::TickerOnTrade, Stage::Snapshot);
+            return Ok(());
+        }
         if self.sequence(id, Channel::Ticker) > ticker_before {
-            self.fan_out(id, Topic::TickerOnQuote);
+            self.fan_out(id, Topic::TickerOnQuote, Stage::Update);
         }
         if self.sequence(id, Channel::TickerOnTrade) > on_trade_before {
-            self.fan_out(id, Topic::TickerOnTrade);
+            self.fan_out(id, Topic::TickerOnTrade, Stage::Update);
         }
         Ok(())
     }
@@ -210,8 +226,17 @@ impl Fanout {
         self.truth.symbol(id).map_or(0, |symbol| symbol.sequence(channel))
     }
 
+    fn is_ticker_known(&self, id: SymbolId) -> bool {
+        self.truth.symbol(id).is_some_and(|s| encode::is_known(s, Topic::TickerOnQuote))
+    }
+
+    /// Nobody can have had a snapshot of what did not exist: the first value is one.
+    fn stage_of(&self, id: SymbolId, channel: Channel) -> Stage {
+        if self.sequence(id, channel) == 1 { Stage::Snapshot } else { Stage::Update }
+    }
+
     /// Sends the newest value of a topic to everybody who wants it.
-    fn fan_out(&mut self, id: SymbolId, topic: Topic) {
+    fn fan_out(&mut self, id: SymbolId, topic: Topic, stage: Stage) {
         let Self { truth, interests, outboxes, counters, .. } = self;
         let Some(symbol) = truth.symbol(id) else { return };
         let channel = topic.channel();
@@ -219,11 +244,12 @@ impl Fanout {
         for class in interests[id.index()].wanting(topic) {
             let marks_asked = class.sequenced.then_some(&marks);
             let frame = outboxes.encode(Some(marks.stamps), |out| match topic {
-                // Nobody can have had a snapshot of what did not exist: the first value is one.
-                _ if marks.sequence == 1 => encode::snapshot(symbol, topic, class.sequenced, out),
+                _ if stage == Stage::Snapshot => {
+                    encode::snapshot(symbol, topic, class.sequenced, out);
+                }
                 Topic::Trade => encode::latest_trades(symbol, 1, marks_asked, out),
                 Topic::Bars(interval) => encode::latest_bars(symbol, interval, 1, marks_asked, out),
-                _ => encode::ticker(symbol, topic, Stage::Update, marks_asked, out),
+                _ => encode::ticker(symbol, topic, stage, marks_asked, out),
             });
             deliver(class, frame, outboxes, counters);
         }

@@ -12,7 +12,7 @@ impl Fanout {
     /// A symbol was defined, or anew: listeners hear of it, patterns may want it.
     pub(crate) fn defined(&mut self, id: SymbolId) {
         self.listeners.sequence += 1;
-        self.tell_definitions(&[id]);
+        self.tell_definitions(&[id], self.listeners.sequence);
         if self.sequence(id, Topic::Instrument.channel()) == 1 {
             self.offer_to_patterns(id);
         }
@@ -30,11 +30,11 @@ impl Fanout {
         }
     }
 
-    /// Sends definitions as one update.
-    pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId]) {
+    /// Sends definitions as one update, which stands for all from `first_sequence` on.
+    pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId], first_sequence: u64) {
         for sequenced in [false, true] {
             if self.listeners.of(sequenced).next().is_some() {
-                let frame = self.encode_definitions(ids, Stage::Update, sequenced);
+                let frame = self.encode_definitions(ids, Stage::Update, first_sequence, sequenced);
                 for key in self.listeners.of(sequenced) {
                     self.outboxes.push(key, frame);
                 }
@@ -45,16 +45,24 @@ impl Fanout {
     /// Sends every definition to one session.
     pub(crate) fn show_definitions(&mut self, key: SessionKey, sequenced: bool) {
         let ids: Vec<_> = self.truth.symbols().map(|(id, _)| id).collect();
-        let frame = self.encode_definitions(&ids, Stage::Snapshot, sequenced);
+        let sequence = self.listeners.sequence;
+        let frame = self.encode_definitions(&ids, Stage::Snapshot, sequence, sequenced);
         self.outboxes.push(key, frame);
     }
 
-    fn encode_definitions(&mut self, ids: &[SymbolId], stage: Stage, sequenced: bool) -> FrameId {
+    fn encode_definitions(
+        &mut self,
+        ids: &[SymbolId],
+        stage: Stage,
+        first_sequence: u64,
+        sequenced: bool,
+    ) -> FrameId {
         let truth = &self.truth;
         let instruments = ids.iter().filter_map(|id| truth.symbol(*id)).map(|s| &s.instrument);
         let channel = Topic::Instrument.channel();
         let newest = ids.iter().rev().find_map(|id| truth.symbol(*id)).map(|s| s.stamps(channel));
-        let marks = Marks::one(self.listeners.sequence, newest.unwrap_or_default());
+        let sequence = self.listeners.sequence;
+        let marks = Marks { first_sequence, sequence, stamps: newest.unwrap_or_default() };
         self.counters.frames_encoded[Topic::Instrument.index()] += 1;
         self.outboxes.encode(None, |out| {
             data::write_instruments(instruments, stage, sequenced.then_some(&marks), out);

@@ -1,12 +1,17 @@
 //! What waits for one session: control first, then what could not be sent before, then this cycle's.
 //!
 //! **Invariant:** data is never older than what stands before it, and never more than the limit: a
-//! session that would hold more is told so by a close and holds nothing from then on.
+//! session that would hold more is told so by a close and holds nothing from then on. What the
+//! session asked for (snapshots, acks) may take [`ASKED_FACTOR`] times as much as what merely came: a
+//! first subscription is larger than any later cycle.
 
 use market::Stamps;
 use wire::frame;
 
 use crate::cycle::{Chain, Cycle, FrameId};
+
+/// How many limits what was asked for may take.
+const ASKED_FACTOR: usize = 16;
 
 /// One session's outbox. Idle, it holds no memory beyond itself.
 #[derive(Debug, Default)]
@@ -17,6 +22,8 @@ pub(crate) struct Outbox {
     backlog: Vec<u8>,
     /// How much of `backlog` is gone.
     backlog_sent: usize,
+    /// How much of `backlog`, gone or not, was asked for.
+    backlog_asked: usize,
     /// Data frames of this cycle.
     chain: Chain,
 }
@@ -36,6 +43,11 @@ impl Outbox {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.control.is_empty() && self.backlog.is_empty() && self.chain.is_empty()
+    }
+
+    /// True while data waits.
+    pub(crate) const fn has_data(&self) -> bool {
+        !self.backlog.is_empty() || !self.chain.is_empty()
     }
 
     /// Bytes kept beyond the cycle.
@@ -71,6 +83,7 @@ impl Outbox {
         if !self.backlog.is_empty() {
             self.backlog = Vec::new();
             self.backlog_sent = 0;
+            self.backlog_asked = 0;
         }
         while out.len() < bytes_max {
             let Some((bytes, stamps)) = cycle.unlink(&mut self.chain) else { return };
@@ -81,19 +94,28 @@ impl Outbox {
 
     /// Keeps what is left of this cycle's frames for later.
     pub(crate) fn keep(&mut self, cycle: &Cycle, bytes_max: usize) -> Result<(), Overflow> {
-        if self.chain.is_empty() {
-            return Ok(());
-        }
-        if self.backlog_sent > 0 {
+        if self.backlog_sent > 0 && !self.chain.is_empty() {
             self.backlog.drain(..self.backlog_sent);
+            self.backlog_asked = self.backlog_asked.saturating_sub(self.backlog_sent);
             self.backlog_sent = 0;
         }
-        while let Some((bytes, _)) = cycle.unlink(&mut self.chain) {
-            if self.backlog.len() + bytes.len() > bytes_max {
-                self.drop_data();
-                return Err(Overflow);
-            }
+        while let Some((bytes, stamps)) = cycle.unlink(&mut self.chain) {
             self.backlog.extend_from_slice(bytes);
+            if stamps.is_none() {
+                self.backlog_asked += bytes.len();
+            }
+            self.check(bytes_max)?;
+        }
+        self.check(bytes_max)
+    }
+
+    fn check(&mut self, bytes_max: usize) -> Result<(), Overflow> {
+        let came = self.backlog.len() - self.backlog_asked;
+        let asked = self.backlog_asked + self.control.len();
+        if came > bytes_max || asked > bytes_max.saturating_mul(ASKED_FACTOR) {
+            self.drop_data();
+            self.control = Vec::new();
+            return Err(Overflow);
         }
         Ok(())
     }
@@ -102,6 +124,7 @@ impl Outbox {
     pub(crate) fn drop_data(&mut self) {
         self.backlog = Vec::new();
         self.backlog_sent = 0;
+        self.backlog_asked = 0;
         self.chain = Chain::default();
     }
 }
@@ -118,8 +141,12 @@ mod tests {
     }
 
     fn push(outbox: &mut Outbox, cycle: &mut Cycle, text: &str) {
+        push_stamped(outbox, cycle, text, Some(Stamps::default()));
+    }
+
+    fn push_stamped(outbox: &mut Outbox, cycle: &mut Cycle, text: &str, stamps: Option<Stamps>) {
         let write = |out: &mut Vec<u8>| out.extend_from_slice(text.as_bytes());
-        let frame = cycle.encode(None, |out| frame::write_text(out, write));
+        let frame = cycle.encode(stamps, |out| frame::write_text(out, write));
         outbox.push(frame, cycle);
     }
 
@@ -148,5 +175,20 @@ mod tests {
         push(&mut outbox, &mut cycle, "bbbb");
         assert_eq!(outbox.keep(&cycle, 11), Err(Overflow));
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn what_was_asked_for_may_be_larger_but_not_endless() {
+        let (mut outbox, mut cycle) = (Outbox::default(), Cycle::default());
+        push_stamped(&mut outbox, &mut cycle, "snapshot", None);
+        assert_eq!(outbox.keep(&cycle, 7), Ok(()), "ten bytes, asked for");
+        push(&mut outbox, &mut cycle, "aaaa");
+        assert_eq!(outbox.keep(&cycle, 7), Ok(()));
+        push(&mut outbox, &mut cycle, "bbbb");
+        assert_eq!(outbox.keep(&cycle, 7), Err(Overflow));
+        (0..12).for_each(|_| push_stamped(&mut outbox, &mut cycle, "snapshot", None));
+        assert_eq!(outbox.keep(&cycle, 7), Err(Overflow));
+        outbox.control().extend_from_slice(&[0; 200]);
+        assert_eq!(outbox.keep(&cycle, 7), Err(Overflow), "answers nobody reads");
     }
 }

@@ -13,7 +13,7 @@ use crate::session::{Session, SessionKey};
 /// Sessions and frames.
 #[derive(Debug)]
 pub(crate) struct Outboxes {
-    /// Data, and apart from it control, waiting for one session.
+    /// What may wait for one session; see [`crate::Limits::outbox_bytes_max`].
     bytes_max: usize,
     sessions: Slab<Session>,
     cycle: Cycle,
@@ -79,16 +79,20 @@ impl Outboxes {
         if session.closing.is_some() {
             return;
         }
-        let control = session.outbox.control();
-        write(control);
-        if control.len() > self.bytes_max {
-            control.clear();
-            let reason = "answers were not read";
-            session.outbox.drop_data();
-            session.closing = Some(CloseCode::TooSlow);
-            CloseCode::TooSlow.write_frame(reason, session.outbox.control());
-        }
+        write(session.outbox.control());
         self.mark_dirty(key);
+    }
+
+    /// Writes an answer that marks a place in the session's stream, such as the ack of an unsubscribe:
+    /// it must not overtake what was queued before it.
+    pub(crate) fn answer(&mut self, key: SessionKey, write: impl FnOnce(&mut Vec<u8>)) {
+        match self.session(key) {
+            Some(session) if session.outbox.has_data() => {
+                let frame = self.encode(None, write);
+                self.push(key, frame);
+            }
+            _ => self.control(key, write),
+        }
     }
 
     /// Says goodbye: the close frame is the last the session gets.

@@ -26,6 +26,8 @@ pub(crate) struct Watch {
     pub(crate) pattern: Pattern,
     pub(crate) topic: Topic,
     pub(crate) sequenced: bool,
+    /// The first value is wanted.
+    pub(crate) snapshot: bool,
 }
 
 /// All patterns of a shard.
@@ -50,14 +52,16 @@ impl Patterns {
         self.0.iter().filter(|w| w.pattern.matches(symbol)).cloned().collect()
     }
 
-    /// Ends a session's patterns of a topic that read so.
+    /// Ends a session's patterns of a topic that read so; true when there was one.
     pub(crate) fn remove(
         &mut self,
         session: SessionKey,
         pattern: &Pattern,
         is_topic: impl Fn(Topic) -> bool,
-    ) {
+    ) -> bool {
+        let count = self.0.len();
         self.0.retain(|w| w.session != session || w.pattern != *pattern || !is_topic(w.topic));
+        self.0.len() < count
     }
 
     pub(crate) fn forget(&mut self, session: SessionKey) {

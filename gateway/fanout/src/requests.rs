@@ -23,7 +23,7 @@ impl Fanout {
     pub fn handle_text(&mut self, key: SessionKey, text: &mut [u8], now: Nanos) {
         self.heard(key, now.0);
         let Some(session) = self.outboxes.session_mut(key) else { return };
-        let payment = session.pay(&self.limits, now.0);
+        let payment = session.pay_for(&self.limits, 1, now.0);
         let envelope = |req_id| Envelope { req_id, time_in: now, time_out: now };
         match payment {
             Payment::Paid => {}
@@ -41,6 +41,11 @@ impl Fanout {
         }
         match request::parse(text) {
             Ok(Request { req_id, method }) => {
+                let debt = session.pay_for(&self.limits, work_of(&method), now.0);
+                if debt == Payment::Excessive {
+                    let refusal = Refusal::new(Code::RateLimit, "too much asked for at once");
+                    return self.refuse(key, None, &refusal, None, &envelope(req_id));
+                }
                 session.forgive();
                 self.counters.requests += 1;
                 self.serve(key, method, &envelope(req_id));
@@ -144,7 +149,8 @@ impl Fanout {
         self.ack(key, "subscribe", wanted, Some(name), None, None, envelope);
         let matching = self.matching(&pattern);
         let (topic, sequenced) = (wanted.topic, wanted.sequenced);
-        self.patterns.add(Watch { session: key, pattern, topic, sequenced });
+        let snapshot = wanted.snapshot;
+        self.patterns.add(Watch { session: key, pattern, topic, sequenced, snapshot });
         for (id, symbol) in matching {
             match self.join(key, id, topic, sequenced) {
                 Joined::New => self.welcome(key, id, topic, sequenced, wanted.snapshot),
@@ -160,9 +166,9 @@ impl Fanout {
 
     /// A symbol appeared that a pattern matches; after a lap it may have a value already.
     pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId) {
-        let Watch { session, topic, sequenced, .. } = *watch;
+        let Watch { session, topic, sequenced, snapshot, .. } = *watch;
         match self.join(session, id, topic, sequenced) {
-            Joined::New => self.welcome(session, id, topic, sequenced, true),
+            Joined::New => self.welcome(session, id, topic, sequenced, snapshot),
             Joined::Already => {}
             Joined::Full => {
                 let Some(symbol) = self.truth.symbol(id) else { return };
@@ -186,29 +192,37 @@ impl Fanout {
             topic == wanted.topic
                 || (!wanted.is_topic_exact && topic.channel_name() == wanted.topic.channel_name())
         };
-        let ids = if let Some(pattern) = Pattern::parse(name) {
-            self.patterns.remove(key, &pattern, is_meant);
-            self.matching(&pattern).into_iter().map(|(id, _)| id).collect()
+        let mut was_watched = false;
+        let held = if let Some(pattern) = Pattern::parse(name) {
+            was_watched = self.patterns.remove(key, &pattern, is_meant);
+            self.held_matching(key, &pattern)
         } else if let Some(id) = self.truth.find(name) {
-            vec![id]
+            self.held_of(key, id)
         } else {
             let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
             return self.refuse(key, Some("unsubscribe"), &refusal, Some(name), envelope);
         };
-        let mut left_count = 0;
-        for id in ids {
-            let held = self.outboxes.session(key).map_or(Vec::new(), |session| {
-                session.held.iter().filter(|h| h.symbol == id).copied().collect()
-            });
-            for held in held {
-                if is_meant(held.topic) {
-                    self.part(key, held);
-                    left_count += 1;
-                }
-            }
+        let mut was_held = false;
+        for held in held.into_iter().filter(|held| is_meant(held.topic)) {
+            self.part(key, held);
+            was_held = true;
         }
-        let warning = (left_count == 0).then_some(NOT_HELD);
+        let warning = (!was_held && !was_watched).then_some(NOT_HELD);
         self.ack(key, "unsubscribe", wanted, Some(name), None, warning, envelope);
+    }
+
+    fn held_of(&self, key: SessionKey, id: SymbolId) -> Vec<Held> {
+        let session = self.outboxes.session(key);
+        session.map_or(Vec::new(), |s| s.held.iter().filter(|h| h.symbol == id).copied().collect())
+    }
+
+    fn held_matching(&self, key: SessionKey, pattern: &Pattern) -> Vec<Held> {
+        let Some(session) = self.outboxes.session(key) else { return Vec::new() };
+        let is_meant = |held: &&Held| {
+            let symbol = self.truth.symbol(held.symbol);
+            symbol.is_some_and(|symbol| pattern.matches(&symbol.instrument.symbol))
+        };
+        session.held.iter().filter(is_meant).copied().collect()
     }
 
     /// Adds a session to a list of subscribers.
@@ -249,7 +263,7 @@ impl Fanout {
         let Self { truth, interests, outboxes, counters, .. } = self;
         let Some(symbol) = truth.symbol(id) else { return };
         let sequence = symbol.sequence(topic.channel());
-        if snapshot && sequence > 0 {
+        if snapshot && encode::is_known(symbol, topic) {
             let class = interests[id.index()].class_mut(topic, sequenced);
             let cycle = outboxes.cycle_number();
             let frame = class.snapshot(cycle, sequence).unwrap_or_else(|| {
@@ -295,7 +309,7 @@ impl Fanout {
         let granted = wanted.sequenced.then_some(Granted { epoch: self.epoch, sequence });
         let (topic, snapshot) = (wanted.topic, wanted.snapshot);
         let ack = Ack { method, topic, symbol, snapshot, granted, warning };
-        self.outboxes.control(key, |out| ack.write(envelope, out));
+        self.outboxes.answer(key, |out| ack.write(envelope, out));
     }
 
     fn refuse(
@@ -311,6 +325,14 @@ impl Fanout {
             reply::write_refusal(method, refusal, symbol, envelope, out);
         });
     }
+}
+
+/// What a request costs beyond its message: a name is looked up, a pattern looks at every symbol.
+fn work_of(method: &Method) -> u64 {
+    const NAMES_PER_REQUEST: usize = 50;
+    let (Method::Subscribe(wanted) | Method::Unsubscribe(wanted)) = method else { return 0 };
+    let patterns = wanted.symbols.iter().filter(|name| name.ends_with('*')).count();
+    (wanted.symbols.len() / NAMES_PER_REQUEST + patterns) as u64
 }
 
 /// What became of an attempt to subscribe.

@@ -55,8 +55,9 @@ impl Fanout {
             return;
         }
         let channel = Channel::Instrument;
+        let first_missed = self.listeners.sequence + 1;
         self.listeners.sequence = self.truth.symbols().map(|(_, s)| s.sequence(channel)).sum();
-        self.tell_definitions(redefined);
+        self.tell_definitions(redefined, first_missed);
         for id in redefined.iter().filter(|id| old.symbol(**id).is_none()) {
             self.offer_to_patterns(*id);
         }
@@ -78,13 +79,16 @@ fn catch_up(
     counters: &mut Counters,
 ) {
     let topic = class.topic;
-    let Some(marks) = sequence_of(old, new, topic.channel()) else { return };
-    if topic == Topic::Trade {
+    let is_first = !encode::is_known(old, topic) && encode::is_known(new, topic);
+    let missed = sequence_of(old, new, topic.channel());
+    if let (Topic::Trade, Some(marks)) = (topic, missed) {
         return catch_up_trades(class, new, marks, outboxes, counters);
     }
-    let is_first = marks.first_sequence == 1;
+    if missed.is_none() && !is_first {
+        return;
+    }
     let frame = outboxes.encode(None, |out| {
-        let marks = class.sequenced.then_some(&marks);
+        let marks = missed.as_ref().filter(|_| class.sequenced);
         match topic {
             _ if is_first => encode::snapshot(new, topic, class.sequenced, out),
             Topic::Book(depth) => {

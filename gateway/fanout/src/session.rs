@@ -95,16 +95,19 @@ impl Session {
         }
     }
 
-    /// Pays for one request: bursts of ten seconds' worth pass, twice that closes.
-    pub(crate) fn pay(&mut self, limits: &Limits, now: u64) -> Payment {
+    /// Pays for `work` requests' worth: bursts of ten seconds' worth pass, what would make twice that is
+    /// excessive and leaves the debt as it was.
+    pub(crate) fn pay_for(&mut self, limits: &Limits, work: u64, now: u64) -> Payment {
         const BURST_NS: u64 = 10 * NANOS_PER_SECOND;
         let price = NANOS_PER_SECOND / u64::from(limits.requests_per_second_max.max(1));
-        self.paid_until = self.paid_until.max(now) + price;
-        match self.paid_until - now {
+        let paid_until = self.paid_until.max(now).saturating_add(price.saturating_mul(work));
+        let payment = match paid_until - now {
             0..=BURST_NS => Payment::Paid,
             debt if debt <= 2 * BURST_NS => Payment::Refused,
-            _ => Payment::Excessive,
-        }
+            _ => return Payment::Excessive,
+        };
+        self.paid_until = paid_until;
+        payment
     }
 
     /// Counts a request that made no sense; true when it was one too many.
@@ -146,12 +149,12 @@ mod tests {
     fn a_burst_passes_a_flood_does_not() {
         let mut session = Session::new(0);
         let limits = limits(10);
-        let answers: Vec<_> = (0..300).map(|_| session.pay(&limits, 0)).collect();
+        let answers: Vec<_> = (0..300).map(|_| session.pay_for(&limits, 1, 0)).collect();
         assert!(answers[..100].iter().all(|p| *p == Payment::Paid));
         assert!(answers[100..200].iter().all(|p| *p == Payment::Refused));
         assert!(answers[200..].iter().all(|p| *p == Payment::Excessive));
         let later = 40 * NANOS_PER_SECOND;
-        assert_eq!(session.pay(&limits, later), Payment::Paid, "time heals");
+        assert_eq!(session.pay_for(&limits, 1, later), Payment::Paid, "time heals");
     }
 
     #[test]

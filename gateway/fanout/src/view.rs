@@ -25,14 +25,20 @@ pub(crate) struct Before {
 }
 
 impl Before {
-    /// Notes what `change` is about to change.
-    pub(crate) fn note(&mut self, book: &Book, change: &BookChange<'_>) {
+    /// Notes what `change` is about to change in a book that keeps `levels_max` a side. Levels that new
+    /// ones may push out of the book are changed too: a dashboard deeper than the book does not cut.
+    pub(crate) fn note(&mut self, book: &Book, levels_max: usize, change: &BookChange<'_>) {
         for (at, side) in BookSide::BOTH.into_iter().enumerate() {
             self.touched[at].clear();
             self.touched[at].extend(change.side(side).iter().map(|level| Touched {
                 price: level.price,
                 was: book.size_at(side, level.price).unwrap_or_default(),
             }));
+            let new_count = self.touched[at].iter().filter(|t| t.was == Size(0)).count();
+            let levels = book.worst_first(side);
+            let cut_count = (levels.len() + new_count).saturating_sub(levels_max).min(new_count);
+            let cut = levels.take(cut_count);
+            self.touched[at].extend(cut.map(|l| Touched { price: l.price, was: l.size }));
             // A venue may name a price twice in one change; what counts is before and after.
             self.touched[at].sort_unstable_by_key(|t| t.price);
             self.touched[at].dedup_by_key(|t| t.price);
@@ -127,19 +133,21 @@ mod tests {
 
     #[test]
     fn a_client_of_any_depth_always_holds_the_top() {
-        for seed in 0..200 {
+        for seed in 0..300 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let (mut book, mut before) = (Book::default(), Before::default());
+            let levels_max = [8, 12, 1000][rng.usize(..3)];
             let depths = [Depth::ALL[0], Depth::ALL[1]];
             let mut clients = [Book::default(), Book::default()];
             for _ in 0..200 {
                 let changes = BookSide::BOTH.map(|side| random_changes(&mut rng, &book, side));
                 let change =
                     BookChange { bids: Levels::new(&changes[0]), asks: Levels::new(&changes[1]) };
-                before.note(&book, &change);
+                before.note(&book, levels_max, &change);
                 for side in BookSide::BOTH {
                     change.side(side).iter().for_each(|level| book.apply(side, level));
                 }
+                book.truncate(levels_max);
                 for (depth, client) in depths.into_iter().zip(&mut clients) {
                     for side in BookSide::BOTH {
                         let mut update = Vec::new();
@@ -162,7 +170,7 @@ mod tests {
         }
         let deep = [Level { price: Price(1), size: Size(0) }];
         let change = BookChange { bids: Levels::new(&deep), asks: Levels::new(&[]) };
-        before.note(&book, &change);
+        before.note(&book, 1000, &change);
         book.apply(BookSide::Bid, deep[0]);
         let mut update = Vec::new();
         before.update(&book, BookSide::Bid, Depth::DEFAULT, &mut update);

@@ -72,6 +72,11 @@ impl Book {
         self.levels(side).iter().rev().copied()
     }
 
+    /// Worst first: what a cut takes.
+    pub fn worst_first(&self, side: BookSide) -> impl ExactSizeIterator<Item = Level> + '_ {
+        self.levels(side).iter().copied()
+    }
+
     /// Highest first.
     pub fn bids(&self) -> impl ExactSizeIterator<Item = Level> + '_ {
         self.side(BookSide::Bid)

@@ -94,7 +94,7 @@ impl Decimal {
             .iter()
             .try_fold(0_i32, |e, d| e.checked_mul(10)?.checked_add(i32::from(d - b'0')))
             .ok_or(DecimalError::OutOfRange)?;
-        let scale = i32::from(self.scale) - sign * size;
+        let scale = i32::from(self.scale).saturating_sub(sign * size);
         if scale > i32::from(SCALE_MAX) {
             return Err(DecimalError::OutOfRange);
         }
@@ -193,7 +193,15 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_not_wrapped() {
-        for text in ["9223372036854775808", "1e400", "1e19", "0.0000000000000000001", "1e-19"] {
+        for text in [
+            "9223372036854775808",
+            "1e400",
+            "1e-2147483647",
+            "1.5e-2147483647",
+            "1e19",
+            "0.0000000000000000001",
+            "1e-19",
+        ] {
             check(text, Err(DecimalError::OutOfRange));
         }
     }

@@ -60,7 +60,7 @@ pub struct Shard {
     pub cycle_records_max: usize,
     /// Arrivals waiting for one shard; more are answered 503.
     pub mailbox_max: usize,
-    /// Bytes waiting for one session; beyond it the session is closed as too slow (4001).
+    /// Bytes of updates waiting for one session; beyond it the session is closed as too slow (4001).
     pub outbox_bytes_max: usize,
     /// Size of one message from a dashboard.
     pub message_bytes_max: usize,
@@ -74,7 +74,7 @@ pub struct Shard {
     pub heartbeat: Duration,
     /// Quiet time of a dashboard after which it is pinged.
     pub ping: Duration,
-    /// Wait for the answer to a ping, and for the answer to a close.
+    /// Wait for the answer to a ping.
     pub pong_timeout: Duration,
     /// From SIGTERM to the end of the process.
     pub stop_timeout: Duration,

@@ -45,14 +45,24 @@ pub(super) struct Connection {
     /// Set when the close frame went out: the moment the socket is closed at the latest.
     pub(super) close_by: Option<u64>,
     /// The dashboard's own close frame was read.
-    pub(super) is_peer_done: bool,
+    pub(super) is_dashboard_done: bool,
+    /// Listed as having more to read.
+    pub(super) is_unread: bool,
 }
 
 impl Connection {
     pub(super) fn new(socket: TcpStream, mut tls: ServerConnection, inbound: Inbound) -> Self {
         // What we give is already bounded by the outbox; a second limit would cut frames in two.
         tls.set_buffer_limit(None);
-        Self { socket, tls, inbound, is_blocked: false, close_by: None, is_peer_done: false }
+        Self {
+            socket,
+            tls,
+            inbound,
+            is_blocked: false,
+            close_by: None,
+            is_dashboard_done: false,
+            is_unread: false,
+        }
     }
 
     pub(super) const fn socket_mut(&mut self) -> &mut TcpStream {

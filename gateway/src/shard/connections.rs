@@ -21,6 +21,8 @@ use crate::metrics::CloseReason;
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Reads of one connection per cycle, 4 KiB of TLS each at most; then others have their turn.
 const READS_MAX: usize = 8;
+/// From our close frame to the end of the connection, answered or not.
+const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 /// Fragments of one message.
 const FRAGMENTS_MAX: u32 = 1024;
 
@@ -43,6 +45,8 @@ pub(super) struct Connections {
     open: Vec<Option<(SessionKey, Connection)>>,
     /// Connections whose socket may hold more than was read.
     unread: Vec<SessionKey>,
+    /// Empty between two cycles; its memory is what `unread` had before.
+    turn: Vec<SessionKey>,
     /// Reasons of the sessions that ended since they were last asked for.
     ended: Vec<CloseReason>,
     /// The next connection's number: the shard's in the upper bits, so that it is the only one.
@@ -50,7 +54,6 @@ pub(super) struct Connections {
     /// Bytes read from sockets since they were last asked for.
     received_bytes: u64,
     limits: inbound::Limits,
-    close_timeout_ns: u64,
     plain: Vec<u8>,
     text: Vec<u8>,
     frames: Vec<u8>,
@@ -73,6 +76,7 @@ impl Connections {
             registry,
             open: Vec::new(),
             unread: Vec::new(),
+            turn: Vec::new(),
             ended: Vec::new(),
             next_id: (shard as u64) << 40,
             received_bytes: 0,
@@ -80,7 +84,6 @@ impl Connections {
                 message_bytes_max: settings.message_bytes_max as u32,
                 fragments_max: FRAGMENTS_MAX,
             },
-            close_timeout_ns: settings.pong_timeout.as_nanos() as u64,
             plain: Vec::new(),
             text: Vec::new(),
             frames: Vec::with_capacity(2 * RECORD_BYTES_MAX),
@@ -121,7 +124,15 @@ impl Connections {
             return self.drop_broken(key, broken, fanout);
         }
         self.hear(key, &mut early, fanout, now);
-        self.unread.push(key);
+        self.list_unread(key);
+    }
+
+    fn list_unread(&mut self, key: SessionKey) {
+        if let Some(Some((_, connection))) = self.open.get_mut(key.index())
+            && !std::mem::replace(&mut connection.is_unread, true)
+        {
+            self.unread.push(key);
+        }
     }
 
     pub(super) const fn has_unread(&self) -> bool {
@@ -129,7 +140,7 @@ impl Connections {
     }
 
     /// A socket is readable, writable, or gone.
-    pub(super) fn ready(&mut self, event: &Event, fanout: &mut Fanout, now: Nanos) {
+    pub(super) fn ready(&mut self, event: &Event, fanout: &mut Fanout) {
         let index = event.token().0;
         let Some(Some((key, connection))) = self.open.get_mut(index) else { return };
         let key = *key;
@@ -138,15 +149,20 @@ impl Connections {
             fanout.mark_dirty(key);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
-            self.read(key, fanout, now);
+            self.list_unread(key);
         }
     }
 
-    /// Reads on where the last cycle stopped.
+    /// Reads every socket that may hold something, each for its turn.
     pub(super) fn read_on(&mut self, fanout: &mut Fanout, now: Nanos) {
-        for key in std::mem::take(&mut self.unread) {
-            self.read(key, fanout, now);
+        let mut turn = std::mem::replace(&mut self.unread, std::mem::take(&mut self.turn));
+        for key in turn.drain(..) {
+            if let Some(Some((_, connection))) = self.open.get_mut(key.index()) {
+                connection.is_unread = false;
+                self.read(key, fanout, now);
+            }
         }
+        self.turn = turn;
     }
 
     fn read(&mut self, key: SessionKey, fanout: &mut Fanout, now: Nanos) {
@@ -171,9 +187,7 @@ impl Connections {
             }
         }
         self.plain = plain;
-        if self.open[key.index()].is_some() {
-            self.unread.push(key);
-        }
+        self.list_unread(key);
     }
 
     /// Passes decrypted bytes through the guard to the fan-out.
@@ -193,7 +207,7 @@ impl Connections {
                 }
                 Ok(Some(inbound::Event::Pong)) => fanout.heard(key, now.0),
                 Ok(Some(inbound::Event::Close(code))) => {
-                    connection.is_peer_done = true;
+                    connection.is_dashboard_done = true;
                     fanout.handle_close(key, code);
                     // Our close may have gone first; then nothing is left to say.
                     fanout.mark_dirty(key);
@@ -271,7 +285,7 @@ impl Connections {
             .flatten()
             .filter_map(|(key, connection)| {
                 if fanout.closing(*key).is_some() && connection.close_by.is_none() {
-                    connection.close_by = Some(now.0 + self.close_timeout_ns);
+                    connection.close_by = Some(now.0 + CLOSE_TIMEOUT_NS);
                 }
                 connection.close_by.filter(|by| now.0 >= *by).map(|_| *key)
             })
@@ -301,7 +315,7 @@ impl Connections {
     /// Both sides have said goodbye: nothing is left to wait for.
     fn end_if_closed(&mut self, key: SessionKey, fanout: &mut Fanout) {
         let Some(Some((_, connection))) = self.open.get(key.index()) else { return };
-        if connection.is_peer_done && fanout.closing(key).is_some() && !connection.is_blocked {
+        if connection.is_dashboard_done && fanout.closing(key).is_some() && !connection.is_blocked {
             self.end(key, fanout);
         }
     }

@@ -79,7 +79,7 @@ impl Shard {
         self.wait(events, is_idle);
         let now = clock::now();
         for event in events.iter().filter(|event| event.token() != WAKER) {
-            self.parts.connections.ready(event, &mut self.fanout, now);
+            self.parts.connections.ready(event, &mut self.fanout);
         }
         self.parts.connections.read_on(&mut self.fanout, now);
         self.take_replica();
@@ -156,7 +156,12 @@ impl Shard {
     /// Collects readiness. An idle shard looks at the ring for the spin time, then sleeps until the
     /// ring's writer, the door, a socket or the next deadline wakes it.
     fn wait(&mut self, events: &mut Events, is_idle: bool) {
-        let timeout = if is_idle && !self.spin() { self.park_timeout() } else { Duration::ZERO };
+        let is_waiting = self.parts.asker.is_waiting();
+        let timeout = if is_idle && (is_waiting || !self.spin()) {
+            self.park_timeout()
+        } else {
+            Duration::ZERO
+        };
         if let Err(error) = self.parts.poll.poll(events, Some(timeout))
             && error.kind() != std::io::ErrorKind::Interrupted
         {
@@ -216,8 +221,9 @@ impl Shard {
     }
 
     fn begin_stop(&mut self, now: Nanos) {
-        if self.stop_by.is_none() && self.parts.stop.is_set() {
-            self.stop_by = Some(now.0 + nanos(self.parts.settings.stop_timeout));
+        if self.parts.stop.is_set() {
+            self.stop_by.get_or_insert(now.0 + nanos(self.parts.settings.stop_timeout));
+            // Again at each look: the door may have handed over one more.
             for key in self.fanout.session_keys() {
                 self.fanout.close(key, CloseCode::Restarting, "the gateway restarts");
             }

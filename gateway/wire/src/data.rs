@@ -239,7 +239,7 @@ pub fn write_bars<'a>(
             key("interval", out);
             digits::write_u64(interval.minutes(), out);
             // As the venue does: the time at which the interval ends.
-            close_item(Nanos(bar.begin.0 + interval.seconds() * 1_000_000_000), out);
+            close_item(Nanos(bar.begin.0.saturating_add(interval.seconds() * 1_000_000_000)), out);
         });
         out.push(b']');
     });

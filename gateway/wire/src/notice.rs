@@ -8,15 +8,19 @@ use crate::json::{write_string, write_time};
 /// The version the status message states.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Appends the status message a session is greeted with. The id stays below 2^53, so that a dashboard
+/// Appends the status message a session is greeted with; `maintenance` while no feed is live. The id stays below 2^53, so that a dashboard
 /// in JavaScript can hold it.
-pub fn write_status(connection_id: u64, out: &mut Vec<u8>) {
+pub fn write_status(connection_id: u64, is_online: bool, out: &mut Vec<u8>) {
     frame::write_text(out, |out| {
         out.extend_from_slice(
             br#"{"channel":"status","type":"update","data":[{"api_version":"v2","connection_id":"#,
         );
         digits::write_u64(connection_id & ((1 << 53) - 1), out);
-        out.extend_from_slice(br#","system":"online","version":""#);
+        out.extend_from_slice(if is_online {
+            br#","system":"online","version":""#.as_slice()
+        } else {
+            br#","system":"maintenance","version":""#
+        });
         out.extend_from_slice(VERSION.as_bytes());
         out.extend_from_slice(b"\"}]}");
     });
@@ -82,7 +86,7 @@ mod tests {
     #[test]
     fn notices_are_well_formed() {
         let mut out = Vec::new();
-        write_status(u64::MAX, &mut out);
+        write_status(u64::MAX, true, &mut out);
         assert!(String::from_utf8_lossy(&out).contains("\"connection_id\":9007199254740991,"));
         out.clear();
         write_state("A\"B", State::Stale, Nanos(0), &mut out);

@@ -3,6 +3,8 @@
 //! Unknown fields are refused by name: a misspelt parameter that is silently ignored is a bug the
 //! dashboard's author finds in production. Nesting costs no stack: the parser keeps its own.
 
+use std::collections::HashSet;
+
 use market::Interval;
 use simd_json::prelude::*;
 use simd_json::tape::Value;
@@ -197,13 +199,18 @@ fn symbols(params: Value<'_, '_>) -> Result<Vec<String>, Refusal> {
     if names.is_empty() {
         return Err(Refusal::invalid("params.symbol is empty"));
     }
-    names
-        .iter()
-        .map(|name| match name.as_str() {
-            Some(name) => Ok(shorten(name)),
-            None => Err(Refusal::invalid("params.symbol must be a list of strings")),
-        })
-        .collect()
+    let mut seen = HashSet::new();
+    let mut symbols = Vec::new();
+    for name in &names {
+        let name = name
+            .into_string()
+            .ok_or_else(|| Refusal::invalid("params.symbol must be a list of strings"))?;
+        // A name said twice is answered once.
+        if seen.insert(name) {
+            symbols.push(shorten(name));
+        }
+    }
+    Ok(symbols)
 }
 
 fn flag(object: Value<'_, '_>, path: &str, name: &str) -> Result<Option<bool>, Refusal> {

@@ -18,7 +18,7 @@ fn refused(text: &str, req_id: Option<u64>, sentence: &str) {
 #[test]
 fn a_book_subscription_is_read_with_all_it_says() {
     let request = read(
-        r#"{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","*"],"depth":25,
+        r#"{"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","*","*"],"depth":25,
         "snapshot":false,"x":{"seq":true}},"req_id":7}"#,
     );
     let expected = Subscription {

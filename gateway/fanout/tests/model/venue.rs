@@ -16,6 +16,8 @@ pub(crate) struct Symbol {
     pub(crate) quote: Option<(i64, i64, i64, i64)>,
     pub(crate) trade_ids: Vec<u64>,
     pub(crate) last: Option<i64>,
+    /// Levels kept a side; deeper ones are forgotten.
+    pub(crate) levels_max: usize,
 }
 
 /// The venue, and ingest behind it.
@@ -48,6 +50,8 @@ impl Venue {
 
     pub(crate) fn define(&mut self, now: u64) -> Vec<u8> {
         let number = self.symbols.len();
+        // Some books are shallower than what dashboards ask for.
+        let levels_max = [12, 30, 10_000][number % 3];
         let name = format!("S{number}/USD");
         let instrument = Instrument {
             symbol: name.as_str().into(),
@@ -60,10 +64,10 @@ impl Venue {
             price_increment: Price(1),
             size_increment: Size(1),
             size_min: Size(1),
-            book_levels_max: 10_000,
+            book_levels_max: levels_max as u32,
             trading: Trading::Online,
         };
-        self.symbols.push(Symbol { name, ..Symbol::default() });
+        self.symbols.push(Symbol { name, levels_max, ..Symbol::default() });
         self.publish(SymbolId(number as u32), now, Body::Instrument(instrument))
     }
 
@@ -121,6 +125,12 @@ impl Venue {
                 }
                 changes.push(Level { price: Price(price), size: Size(size) });
             }
+        }
+        while symbol.bids.len() > symbol.levels_max {
+            symbol.bids.pop_first();
+        }
+        while symbol.asks.len() > symbol.levels_max {
+            symbol.asks.pop_last();
         }
         let change = BookChange { bids: Levels::new(&sides[0]), asks: Levels::new(&sides[1]) };
         self.publish(id, now, Body::Book(change))
