@@ -1,5 +1,5 @@
-// Bun publish: its WebSocket server is uWebSockets, whose publish() frames a message once, gives it to
-// every subscriber of a topic and sends what one turn of the loop gathered for a socket as one write.
+// Bun publish: its WebSocket server is uWebSockets, whose publish() gives a message to every
+// subscriber of a topic and sends what one turn of the loop gathered for a socket as one write.
 //
 // One thread. Limits are Bun's own: 16 MiB may wait for a socket, what comes above that is dropped.
 

@@ -105,11 +105,12 @@ export function answer(text, session, market) {
   const time_in = new Date().toISOString();
   let request;
   try {
-    request = JSON.parse(text);
+    request = JSON.parse(text) ?? {};
   } catch {
     request = {};
   }
-  const { method, params = {}, req_id } = request;
+  const { method, req_id } = request;
+  const params = request.params ?? {};
   const reply = (fields) => {
     session.say(JSON.stringify({ ...fields, req_id, time_in, time_out: new Date().toISOString() }));
   };

@@ -1,5 +1,6 @@
-// Node with ws: each tick is framed once with ws's own Sender.frame and written to every subscriber's TLS
-// socket; what several ticks of one turn wrote to a socket leaves together (Node's cork).
+// Node with ws: each tick is framed once with ws's own Sender.frame and written to every
+// subscriber's TLS socket; what several ticks of one turn wrote to a socket leaves together (Node's
+// cork).
 //
 // One thread for JavaScript and TLS. A socket for which more than WAITING_BYTES_MAX wait is cut.
 

@@ -1,5 +1,5 @@
-// The bridge from the venue to nats-server: each ticker, unchanged, to the subject ticker.SYMBOL; and the
-// last one of a symbol, as a snapshot, to whoever asks at last.SYMBOL with a reply subject.
+// The bridge from the venue to nats-server: each ticker, unchanged, to the subject ticker.SYMBOL;
+// and the last one of a symbol, as a snapshot, to whoever asks at last.SYMBOL with a reply subject.
 //
 // Speaks NATS' own text protocol over plain TCP, as a client that does only this. Its work is the
 // venue's side and stands outside the server that is measured.
@@ -15,9 +15,14 @@ const { WebSocket } = require("ws");
 
 const SERVER_UP_MS_MAX = 10_000;
 const ASKED_SID = "1";
+let isServerGone = false;
 const given = options(["feed", "listen", "server", "scratch"]);
 
-process.on("exit", () => rmSync(given.scratch, { recursive: true, force: true }));
+process.on("exit", () => {
+  rmSync(given.scratch, { recursive: true, force: true });
+  // A server without a feed would look alive and say nothing.
+  if (!isServerGone && isAlive(Number(given.server))) process.kill(Number(given.server), "SIGTERM");
+});
 
 /** The port that the server chose for plain TCP, once it says so in its ports file. */
 async function serverPort() {
@@ -51,7 +56,7 @@ let market;
 let unread = "";
 let isUp = false;
 
-/** Answers what the server says: pings, and requests for a last ticker. Requests carry no payload. */
+/** Answers what the server says: pings, and requests (without payload) for a last ticker. */
 function heard(text, server) {
   unread += text;
   for (let end = unread.indexOf("\r\n"); end >= 0; end = unread.indexOf("\r\n")) {
@@ -72,7 +77,10 @@ function heard(text, server) {
 
 const server = connect({ host: "127.0.0.1", port: await serverPort(), noDelay: true });
 server.on("error", (error) => fail(`nats-server: ${error.message}`));
-server.on("close", () => process.exit(0));
+server.on("close", () => {
+  isServerGone = true;
+  process.exit(0);
+});
 server.on("data", (bytes) => heard(bytes.toString("latin1"), server));
 server.write('CONNECT {"verbose":false,"pedantic":false,"lang":"bridge","version":"1"}\r\n');
 

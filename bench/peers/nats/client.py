@@ -1,29 +1,30 @@
-"""A dashboard of nats-server over WebSocket: the smallest client that works, and what a load side must do.
+r"""A dashboard of nats-server over WebSocket: the smallest that works; what a load side must do.
 
 The bytes, all of them inside binary WebSocket messages (frames from the client masked, as ever):
 
-    upgrade    GET /v2 or any other path, no Sec-WebSocket-Protocol, no extensions
-    server     INFO {json}\\r\\n                      at once, unasked
-    client     CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"1"}\\r\\n
-    client     SUB ticker.BTC/USD 7\\r\\n             one a symbol; 7 is the client's own number for it,
-                                                   repeated in each message; there is no ack
-    client     PING\\r\\n                             after all SUBs, in the same message if one likes
-    server     PONG\\r\\n                             every SUB before the PING is in force: ready
-    server     MSG ticker.BTC/USD 7 231\\r\\n<231 bytes of ticker text>\\r\\n
-    server     PING\\r\\n                             each two minutes, and soon after CONNECT;
-    client     PONG\\r\\n                             the answer it must have
-    server     -ERR '...'\\r\\n                       refusal; the server closes after most of them
-    client     UNSUB 7\\r\\n                          to leave a symbol
+    upgrade  GET /v2 or any other path, no Sec-WebSocket-Protocol, no extensions
+    server   INFO {json}\r\n                     at once, unasked
+    client   CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"1"}\r\n
+    client   SUB ticker.BTC/USD 7\r\n            one a symbol; 7 is the client's own number for it,
+                                                and comes back in each message; there is no ack
+    client   PING\r\n                            after all SUBs, in the same message if one likes
+    server   PONG\r\n                            every SUB before the PING is in force: ready
+    server   MSG ticker.BTC/USD 7 231\r\n<231 bytes of ticker text>\r\n
+    server   PING\r\n                            soon after CONNECT, then each two minutes;
+    client   PONG\r\n                            the answer it must have
+    server   -ERR '...'\r\n                      a refusal; after most, the server closes
+    client   UNSUB 7\r\n                         to leave a symbol
 
-The last ticker as a snapshot ("type":"snapshot"), if it is wanted, from the bridge, no sooner than PONG:
+The last ticker as a snapshot ("type":"snapshot"), if wanted, is asked of the bridge after PONG:
 
-    client     SUB snap.4711 0\\r\\n                  a subject that no other session uses
-    client     PUB last.BTC/USD snap.4711 0\\r\\n\\r\\n for each symbol; payload empty
-    server     MSG snap.4711 0 233\\r\\n<text>\\r\\n     each that there is; order against updates is not promised
+    client   SUB snap.4711 0\r\n                 a subject that no other session uses
+    client   PUB last.BTC/USD snap.4711 0\r\n\r\n   for each symbol; the payload is empty
+    server   MSG snap.4711 0 233\r\n<text>\r\n    for each that has one, in no promised order
+                                                against updates
 
-WebSocket messages are no boundaries: nats-server sends what waits for a client as one message of many
-MSGs, and may cut one MSG anywhere between two. Read the payloads as one stream of bytes.
-A client for which 64 MiB wait, or that takes nothing for ten seconds, is cut (nats-server's defaults).
+WebSocket messages are no boundaries: nats-server sends what waits for a client as one message of
+many MSGs, and may cut one MSG anywhere between two. Read the payloads as one stream of bytes.
+A client for which 64 MiB wait, or that takes nothing for ten seconds, is cut (its defaults).
 """
 
 import secrets

@@ -1,7 +1,9 @@
-//! axum with tokio's broadcast: one channel a symbol, one task a session that selects over a `StreamMap`.
+//! axum with tokio's broadcast: one channel a symbol, one task a session that selects over a
+//! `StreamMap`.
 //!
-//! What is ready for a session is fed to its WebSocket before one flush, as `StreamExt::forward` does it.
-//! A session that falls more than `TICKS_MAX` behind on a symbol loses the oldest; they are counted.
+//! What is ready for a session is fed to its WebSocket before one flush, as `StreamExt::forward`
+//! does it. A session that falls more than `TICKS_MAX` behind on a symbol loses the oldest; they
+//! are counted.
 
 #![forbid(unsafe_code)]
 

@@ -43,7 +43,7 @@ impl Feed {
             if text.starts_with(r#"{"channel":"instrument""#) {
                 let read: Instruments = serde_json::from_str(&text).context("instruments")?;
                 feed.symbols = read.data.pairs.into_iter().map(|pair| pair.symbol).collect();
-                feed.instruments = text.as_str().to_owned();
+                feed.instruments = text.to_string();
                 break;
             }
         }

@@ -1,7 +1,7 @@
 //! What the Rust peers share: options, TLS, following the feed, and understanding dashboards.
 //!
-//! Nothing here touches a dashboard's socket: how ticks reach sessions is what the peers differ in, and
-//! what is compared.
+//! Nothing here touches a dashboard's socket: how ticks reach sessions is what the peers differ in,
+//! and what is compared.
 
 #![forbid(unsafe_code)]
 

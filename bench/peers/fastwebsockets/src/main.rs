@@ -1,7 +1,10 @@
 //! fastwebsockets with one task a session: a bounded queue each, one `write_frame` a message.
 //!
-//! The task that follows the feed puts each tick into the queue of every session of its symbol. A session
-//! whose queue is full is cut: it cannot keep up, and nothing is dropped unseen.
+//! With `--gather`, what waits for a session goes through a `BufWriter`: one record and one send
+//! for all of it.
+//!
+//! The task that follows the feed puts each tick into the queue of every session of its symbol. A
+//! session whose queue is full is cut: it cannot keep up, and nothing is dropped unseen.
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +25,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use peer::{Feed, Options, Step, announce, as_snapshot, runtime, status, steps};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -34,6 +37,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Messages that may wait for a session; acks and snapshots of some thousand symbols fit.
 const WAITING_MAX: usize = 8192;
+
+/// One TLS record's worth.
+const GATHERED_BYTES_MAX: usize = 16 << 10;
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    shared: Options,
+    /// Gather what waits for a session into one write
+    #[arg(long)]
+    gather: bool,
+}
 
 /// What waits for a session.
 enum Outgoing {
@@ -61,6 +76,8 @@ struct Market {
     topics: HashMap<String, Mutex<Topic>>,
     next_id: AtomicU64,
     cut: AtomicU64,
+    /// Zero lets every frame through at once.
+    gathered_bytes_max: usize,
 }
 
 impl Session {
@@ -93,19 +110,20 @@ impl Market {
 }
 
 fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
-    let runtime = runtime(options.threads)?;
+    let Arguments { shared, gather } = Arguments::parse();
+    let runtime = runtime(shared.threads)?;
     // Spawned, so that the runtime's own threads do all the work and this one none.
-    runtime.block_on(runtime.spawn(run(options)))?
+    runtime.block_on(runtime.spawn(run(shared, gather)))?
 }
 
-async fn run(options: Options) -> anyhow::Result<()> {
+async fn run(options: Options, gather: bool) -> anyhow::Result<()> {
     let mut feed = Feed::open(&options.feed).await?;
     let market = Arc::new(Market {
         instruments: feed.instruments.clone(),
         topics: feed.symbols.iter().map(|symbol| (symbol.clone(), Mutex::default())).collect(),
         next_id: AtomicU64::new(1),
         cut: AtomicU64::new(0),
+        gathered_bytes_max: if gather { GATHERED_BYTES_MAX } else { 0 },
     });
     let tls = TlsAcceptor::from(options.tls()?);
     let listener = TcpListener::bind(options.listen)
@@ -184,7 +202,8 @@ fn greet(request: &mut Request<Incoming>, market: Arc<Market>) -> Response<Empty
     response
 }
 
-/// Reads and writes in one task; both run to the session's end, so that neither is cancelled halfway.
+/// Reads and writes in one task; both run to the session's end, so that neither is cancelled
+/// halfway.
 async fn converse(
     upgraded: UpgradeFut,
     market: &Market,
@@ -192,7 +211,10 @@ async fn converse(
     waiting: Receiver<Outgoing>,
     joined: &mut Vec<String>,
 ) -> Result<(), WebSocketError> {
-    let (mut reading, writing) = upgraded.await?.split(tokio::io::split);
+    let (mut reading, writing) = upgraded.await?.split(|stream| {
+        let (reading, writing) = tokio::io::split(stream);
+        (reading, BufWriter::with_capacity(market.gathered_bytes_max, writing))
+    });
     // Both go through the queue instead: one writer alone keeps frames whole.
     reading.set_auto_pong(false);
     reading.set_auto_close(false);
