@@ -171,7 +171,9 @@ fn nonsense_from_a_venue_is_counted_and_nobody_hears_of_it() {
     let scene = Scene::at(simulator.addr());
     let told_before = scene.numbered.view().states.len();
     let nonsense = ["{not json", "{\"channel\":\"book\",\"data\":[{}]}", "[]", "\u{1F4A5}"];
-    nonsense.iter().for_each(|text| simulator.send_raw(text));
+    for text in nonsense {
+        simulator.send_raw(text);
+    }
     let counted = |gateway: &Gateway| gateway.counted("gateway_feed_decode_failures_total");
     scene.gateway.wait("all of it is counted", PATIENCE, |gateway| {
         counted(gateway) >= nonsense.len() as u64

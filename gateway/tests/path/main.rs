@@ -5,6 +5,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod book;
+mod compare;
 mod dashboard;
 mod faults;
 mod json;

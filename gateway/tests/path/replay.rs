@@ -4,20 +4,20 @@
 //! against a rebuilt book by its top ten, and whole books at a hundred random points and at the end.
 //! `PATH_SPEED` changes the speed (20), `1` plays the recorded rhythm.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use feed_sim::{Replay, Speed};
+use feed_sim::{Handle, Replay, Speed};
 
-use super::book::Book;
-use super::json::Json;
+use super::compare::{Figures, compare_books, compare_tickers};
+use super::dashboard::Dashboard;
 use super::recording::{Recording, Venue, find};
 use super::rig::{Gateway, PATIENCE, free_port, wish};
-use super::view::{BookFrame, View, apply_book};
+use super::view::View;
 
 /// Seconds of the recording.
 const SPAN_S: f64 = 347.0;
-/// Points at which whole books are compared.
-const POINTS: usize = 100;
 const DEEP: usize = 1000;
 const SHALLOW: usize = 10;
 /// Depths of dashboards that come while the market moves.
@@ -34,7 +34,7 @@ const MARKETS: [(&str, Venue, &str, u8, u8); 3] = [
 const LIMITS: &str = "[shard]\ncount = 2\noutbox_bytes_max = 1073741824\n\
     [ingest]\nsilence_timeout_ms = 600000\nbackoff_min_ms = 10\nbackoff_max_ms = 100\n";
 
-fn feeds(venue: std::net::SocketAddr) -> String {
+fn feeds(venue: SocketAddr) -> String {
     let feed = |name: &str, kind: Venue| {
         let symbols = MARKETS.iter().filter(|market| market.1 == kind).map(|market| {
             let (file, _, symbol, price, size) = market;
@@ -60,61 +60,125 @@ fn speed() -> f64 {
     asked.map_or(20.0, |text| text.parse().expect("PATH_SPEED is a number"))
 }
 
+fn names() -> [&'static str; 3] {
+    MARKETS.map(|market| market.2)
+}
+
+/// The venue, opened at an address where the gateway looks for it already.
+fn play(files: &[PathBuf], speed: f64, venue: SocketAddr) -> Handle {
+    let replay = Replay {
+        binance_spot: files[..2].to_vec(),
+        binance_usdm: files[2..].to_vec(),
+        speed: Speed::Factor(speed),
+        ..Replay::default()
+    };
+    replay.start_thread(venue).expect("the port is still free")
+}
+
+fn read(files: &[PathBuf]) -> Vec<Recording> {
+    files.iter().zip(MARKETS).map(|(file, market)| Recording::read(file, market.1)).collect()
+}
+
+/// A dashboard of all symbols that keeps its book frames.
+fn watch(gateway: &Gateway, depth: usize, channels: &[&'static str]) -> Dashboard {
+    let mut wish = wish(true, depth, channels, &["*"]);
+    wish.rules.keeps_frames = true;
+    gateway.dashboard(&format!("depth {depth}"), &wish)
+}
+
+/// Those who watch: from before the first message, or from the middle on.
+struct Audience {
+    deep: Dashboard,
+    shallow: Dashboard,
+    plain: Dashboard,
+    late: Vec<(Dashboard, usize)>,
+}
+
+impl Audience {
+    fn new(gateway: &Gateway) -> Self {
+        let deep = watch(gateway, DEEP, &["ticker", "trade", "book"]);
+        let shallow = watch(gateway, SHALLOW, &["book"]);
+        let plain = gateway.dashboard("plain", &wish(false, SHALLOW, &["trade", "book"], &["*"]));
+        for (dashboard, acks) in [(&deep, 3), (&shallow, 1), (&plain, 2)] {
+            dashboard.wait("every subscription is granted", PATIENCE, |view| view.acks == acks);
+        }
+        Self { deep, shallow, plain, late: Vec::new() }
+    }
+
+    /// Lets others in while the market moves, then waits until all have seen its end.
+    fn watch_to_the_end(&mut self, gateway: &Gateway, recordings: &[Recording], limit: Duration) {
+        let ticker_count: usize = recordings.iter().map(|of| of.tickers.len()).sum();
+        for (depth, part) in LATE_DEPTHS.into_iter().zip(1..) {
+            let due = ticker_count * part / (LATE_DEPTHS.len() + 1);
+            self.deep.wait("a part has been played", limit, |view| {
+                view.tickers.values().map(Vec::len).sum::<usize>() >= due
+            });
+            self.late.push((watch(gateway, depth, &["trade", "book"]), depth));
+        }
+        let each = |met: fn(&View, &str, &Recording) -> bool| {
+            move |view: &View| names().iter().zip(recordings).all(|of| met(view, of.0, of.1))
+        };
+        self.deep.wait("every ticker has arrived", limit, each(has_all_tickers));
+        self.deep.wait("every trade has arrived", PATIENCE, each(has_last_trade));
+        self.plain.wait("every trade has arrived", PATIENCE, each(has_last_trade));
+        for (late, _) in &self.late {
+            late.wait("the last trade has arrived", PATIENCE, each(has_last_trade));
+        }
+        for (numbered, _) in self.numbered() {
+            numbered.wait("the last book update has arrived", PATIENCE, each(is_at_end));
+        }
+        self.plain.wait("the last book has arrived", PATIENCE, |view| {
+            let other = self.shallow.view();
+            names().iter().all(|name| view.books[*name].has_same_top(&other.books[*name], SHALLOW))
+        });
+    }
+
+    /// Everybody with numbers, and their depths.
+    fn numbered(&self) -> impl Iterator<Item = (&Dashboard, usize)> {
+        let early = [(&self.deep, DEEP), (&self.shallow, SHALLOW)].into_iter();
+        early.chain(self.late.iter().map(|(dashboard, depth)| (dashboard, *depth)))
+    }
+
+    fn compare(&self, recordings: &[Recording]) -> Figures {
+        let mut figures = Figures::default();
+        for (name, recording) in names().into_iter().zip(recordings) {
+            for (dashboard, depth) in self.numbered() {
+                let view = dashboard.view();
+                assert_eq!(view.announced + view.merged, 0, "nothing was missed or merged");
+                compare_books(name, recording, &view.frames[name], depth, &mut figures);
+            }
+            for dashboard in [&self.deep, &self.plain] {
+                assert!(dashboard.view().trades[name] == recording.trades, "{name}: every trade");
+            }
+            for (late, _) in &self.late {
+                let view = late.view();
+                let told = &view.trades[name];
+                assert!(recording.trades.ends_with(told), "{name}: trades from the middle on");
+            }
+            compare_tickers(name, recording, &self.deep.view());
+            figures.trades += recording.trades.len();
+            figures.tickers += recording.tickers.len();
+            figures.quotes += recording.quote_count;
+            figures.messages += recording.message_count;
+        }
+        self.plain.is_content();
+        self.numbered().for_each(|(dashboard, _)| dashboard.is_content());
+        figures
+    }
+}
+
 #[test]
 fn the_recorded_binance_market_arrives_whole_and_exact() {
     let files: Option<Vec<_>> = MARKETS.iter().map(|market| find(market.0)).collect();
     let Some(files) = files else { return };
     let venue = free_port();
     let gateway = Gateway::start(&feeds(venue));
-    let names = MARKETS.map(|market| market.2);
-    let watch = |depth, channels: &[&'static str]| {
-        let mut wish = wish(true, depth, channels, &["*"]);
-        wish.rules.keeps_frames = true;
-        gateway.dashboard(&format!("depth {depth}"), &wish)
-    };
-    let deep = watch(DEEP, &["ticker", "trade", "book"]);
-    let shallow = watch(SHALLOW, &["book"]);
-    let plain = gateway.dashboard("plain", &wish(false, SHALLOW, &["trade", "book"], &["*"]));
-    for (dashboard, acks) in [(&deep, 3), (&shallow, 1), (&plain, 2)] {
-        dashboard.wait("every subscription is granted", PATIENCE, |view| view.acks == acks);
-    }
-
-    let spot = files[..2].to_vec();
-    let usdm = files[2..].to_vec();
-    let speed = speed();
-    let replay = Replay {
-        binance_spot: spot,
-        binance_usdm: usdm,
-        speed: Speed::Factor(speed),
-        ..Replay::default()
-    };
-    let begun = Instant::now();
-    let simulator = replay.start_thread(venue).expect("the port is still free");
-    let recordings: Vec<Recording> =
-        files.iter().zip(MARKETS).map(|(file, market)| Recording::read(file, market.1)).collect();
+    let mut audience = Audience::new(&gateway);
+    let (speed, begun) = (speed(), Instant::now());
+    let simulator = play(&files, speed, venue);
+    let recordings = read(&files);
     let limit = Duration::from_secs_f64(SPAN_S / speed + 90.0);
-    let ticker_count: usize = recordings.iter().map(|recording| recording.tickers.len()).sum();
-    let late = LATE_DEPTHS.into_iter().zip(1..).map(|(depth, part)| {
-        let due = ticker_count * part / (LATE_DEPTHS.len() + 1);
-        deep.wait("a part has been played", limit, |view| {
-            view.tickers.values().map(Vec::len).sum::<usize>() >= due
-        });
-        (watch(depth, &["trade", "book"]), depth)
-    });
-    let late: Vec<_> = late.collect();
-    let has_all = |view: &View| names.iter().zip(&recordings).all(|of| has_all(view, of.0, of.1));
-    deep.wait("everything recorded has arrived", limit, has_all);
-    let ends = |view: &View| names.iter().zip(&recordings).all(|of| is_at_end(view, of.0, of.1));
-    for dashboard in [&shallow].into_iter().chain(late.iter().map(|of| &of.0)) {
-        dashboard.wait("the last book update has arrived", PATIENCE, ends);
-    }
-    let tops_are_last = |view: &View| {
-        names.iter().all(|name| {
-            let (own, other) = (view.books.get(*name), shallow.view().books.get(*name).cloned());
-            own.zip(other).is_some_and(|(own, other)| own.has_same_top(&other, SHALLOW))
-        })
-    };
-    plain.wait("the plain dashboard holds the same books", PATIENCE, tops_are_last);
+    audience.watch_to_the_end(&gateway, &recordings, limit);
     let took = begun.elapsed();
 
     assert_eq!(gateway.counted("gateway_ingest_ticks_refused_total"), 0, "nothing was refused");
@@ -122,54 +186,17 @@ fn the_recorded_binance_market_arrives_whole_and_exact() {
     for feed in &gateway.metrics.ingest.feeds {
         assert_eq!((feed.gaps.value(), feed.reconnects.value()), (0, 0), "{}", feed.name);
     }
-    let mut figures = Figures::default();
-    for (name, recording) in names.into_iter().zip(&recordings) {
-        let early = [(&deep, DEEP), (&shallow, SHALLOW)].into_iter();
-        for (dashboard, depth) in early.chain(late.iter().map(|of| (&of.0, of.1))) {
-            let view = dashboard.view();
-            compare_books(name, recording, &view.frames[name], depth, &mut figures);
-        }
-        for (dashboard, _) in &late {
-            let view = dashboard.view();
-            let told = &view.trades[name];
-            assert!(recording.trades.ends_with(told), "{name}: trades from the middle on");
-            assert_eq!(view.announced + view.merged, 0, "{name}");
-        }
-        let view = deep.view();
-        assert!(view.trades[name] == recording.trades, "{name}: trades are those recorded");
-        assert!(plain.view().trades[name] == recording.trades, "{name}: plain trades, too");
-        compare_tickers(name, recording, &view);
-        assert_eq!(view.announced + view.merged, 0, "nothing was missed or merged");
-        figures.trades += recording.trades.len();
-        figures.tickers += recording.tickers.len();
-        figures.quotes += recording.quote_count;
-        figures.messages += recording.message_count;
-    }
-    for dashboard in [&deep, &shallow, &plain].into_iter().chain(late.iter().map(|of| &of.0)) {
-        dashboard.is_content();
-    }
-    let lateness = simulator.stop().lateness;
-    eprintln!(
-        "speed {speed}: {figures:?} in {took:.1?}, venue late by at most {} us",
-        lateness.max_us
-    );
+    let figures = audience.compare(&recordings);
+    let late_us = simulator.stop().lateness.max_us;
+    eprintln!("speed {speed}: {figures:?} in {took:.1?}, venue late by at most {late_us} us");
 }
 
-/// What was compared.
-#[derive(Debug, Default)]
-struct Figures {
-    messages: usize,
-    book_updates: usize,
-    whole_books: usize,
-    trades: usize,
-    tickers: usize,
-    quotes: usize,
+fn has_all_tickers(view: &View, name: &str, recording: &Recording) -> bool {
+    view.tickers.get(name).is_some_and(|told| told.len() >= recording.tickers.len())
 }
 
-fn has_all(view: &View, name: &str, recording: &Recording) -> bool {
-    view.trades.get(name).is_some_and(|trades| trades.len() >= recording.trades.len())
-        && view.tickers.get(name).is_some_and(|told| told.len() >= recording.tickers.len())
-        && is_at_end(view, name, recording)
+fn has_last_trade(view: &View, name: &str, recording: &Recording) -> bool {
+    view.trades.get(name).is_some_and(|told| told.last() == recording.trades.last())
 }
 
 /// Whether the last book update told is the last one recorded.
@@ -179,86 +206,16 @@ fn is_at_end(view: &View, name: &str, recording: &Recording) -> bool {
     told.map(|frame| frame.ts_event) == last
 }
 
-/// Follows the frames with one book and the recording with another. Every update is one delta, the last
-/// the last one; number 1 is the snapshot with the deltas that waited for it.
-fn compare_books(
-    name: &str,
-    recording: &Recording,
-    frames: &[BookFrame],
-    depth: usize,
-    figures: &mut Figures,
-) {
-    let delta_count = recording.deltas.len() as u64;
-    let (first, last) = (frames[0].seq, frames[frames.len() - 1].seq);
-    assert!(last <= delta_count + 1, "{name}: more updates than deltas");
-    let joined = delta_count + 1 - last;
-    assert!(joined < 100, "{name}: {joined} deltas lie in the snapshot: some were lost");
-    let mut rng = fastrand::Rng::with_seed(depth as u64);
-    let mut points: Vec<u64> = (0..POINTS).map(|_| rng.u64(first..=last)).collect();
-    points.push(last);
-    let (mut rebuilt, mut told) = (recording.snapshot.clone(), Book::default());
-    let (waiting, mut following) = recording.deltas.split_at((joined + first - 1) as usize);
-    waiting.iter().for_each(|delta| delta.apply(&mut rebuilt));
-    for (frame, seq) in frames.iter().zip(first..) {
-        assert_eq!(frame.seq, seq, "{name}");
-        if seq > first {
-            let (delta, rest) = following.split_first().expect("a delta for each update");
-            delta.apply(&mut rebuilt);
-            following = rest;
-            assert_eq!(frame.ts_event, delta.ts_event_ns, "{name}: {seq} is another delta");
-        }
-        let message = Json::parse(&frame.text).expect("it was read before");
-        let item = &message.list("data").expect("it was read before")[0];
-        apply_book(&mut told, item, seq == first, depth)
-            .unwrap_or_else(|reason| panic!("{name}: update {seq}: {reason}"));
-        assert_eq!(item.whole("checksum"), Some(rebuilt.checksum()), "{name}: update {seq}");
-        assert!(told.has_same_top(&rebuilt, SHALLOW), "{name}: top after update {seq}");
-        figures.book_updates += 1;
-        let times = points.iter().filter(|point| **point == seq).count();
-        if times > 0 {
-            assert_same(name, seq, &told, &rebuilt, depth);
-            figures.whole_books += times;
-        }
-    }
-    assert!(following.is_empty(), "{name}: every delta was told");
-}
-
-fn assert_same(name: &str, at: u64, told: &Book, rebuilt: &Book, depth: usize) {
-    let (told, rebuilt) = (told.top(depth), rebuilt.top(depth));
-    for (side, (told, rebuilt)) in told.iter().zip(&rebuilt).enumerate() {
-        let differs = told.iter().zip(rebuilt).position(|(told, rebuilt)| told != rebuilt);
-        assert_eq!(differs, None, "{name}: update {at}, side {side}, depth {depth}: rank");
-        assert_eq!(told.len(), rebuilt.len(), "{name}: update {at}, side {side}, depth {depth}");
-    }
-}
-
-fn compare_tickers(name: &str, recording: &Recording, view: &View) {
-    let told = &view.tickers[name];
-    let differs = told.iter().zip(&recording.tickers).position(|(told, due)| told != due);
-    if let Some(at) = differs {
-        panic!("{name}: ticker {at} is {:?}, recorded {:?}", told[at], recording.tickers[at]);
-    }
-    assert_eq!(told.len(), recording.tickers.len(), "{name}: as many tickers as changes");
-}
-
 #[test]
 fn a_gap_in_a_recorded_market_is_mended_while_the_others_go_on() {
     let files: Option<Vec<_>> = MARKETS.iter().map(|market| find(market.0)).collect();
     let Some(files) = files else { return };
     let venue = free_port();
     let gateway = Gateway::start(&feeds(venue));
-    let mut wish = wish(true, SHALLOW, &["trade", "book"], &["*"]);
-    wish.rules.keeps_frames = true;
-    let dashboard = gateway.dashboard("dashboard", &wish);
+    let dashboard = watch(&gateway, SHALLOW, &["trade", "book"]);
     dashboard.wait("the subscriptions are granted", PATIENCE, |view| view.acks == 2);
-    let replay = Replay {
-        binance_spot: files[..2].to_vec(),
-        binance_usdm: files[2..].to_vec(),
-        speed: Speed::Factor(40.0),
-        ..Replay::default()
-    };
-    let simulator = replay.start_thread(venue).expect("the port is still free");
-    let names = MARKETS.map(|market| market.2);
+    let simulator = play(&files, 40.0, venue);
+    let names = names();
     dashboard.wait("the market moves", PATIENCE, |view| {
         names.iter().all(|name| view.frames.get(*name).is_some_and(|frames| frames.len() > 100))
     });
@@ -278,11 +235,12 @@ fn a_gap_in_a_recorded_market_is_mended_while_the_others_go_on() {
         assert_eq!(gaps, at as u64 + 1, "counted once");
     }
     assert!(!simulator.is_done(), "both gaps lay within the recording");
-    let recordings: Vec<Recording> =
-        files.iter().zip(MARKETS).map(|(file, market)| Recording::read(file, market.1)).collect();
+    let recordings = read(&files);
     for (name, recording) in names.iter().zip(&recordings) {
         let mut rebuilt = recording.snapshot.clone();
-        recording.deltas.iter().for_each(|delta| delta.apply(&mut rebuilt));
+        for delta in &recording.deltas {
+            delta.apply(&mut rebuilt);
+        }
         dashboard.wait("the end has arrived", Duration::from_secs(60), |view| {
             is_at_end(view, name, recording) && view.trades[*name].len() == recording.trades.len()
         });
