@@ -205,7 +205,8 @@ impl Chart {
             let at = x.at(value);
             let class = if labelled { "g" } else { "g f" };
             let _ = write!(out, "<path class=\"{class}\" d=\"M{at:.1} {TOP}V{ground}\"/>");
-            if labelled {
+            // A label that would hang over the edge is left out.
+            if labelled && at < right - 14.0 {
                 let label = (self.x_label)(value);
                 let _ = write!(
                     out,

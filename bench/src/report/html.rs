@@ -316,7 +316,7 @@ fn blocks(out: &mut String, run: &RunResult) {
     out.push_str(
         "<div class=\"scroll\"><table><tr><th>block</th><th>deliveries/s</th><th>p50</th><th>p99</th><th>p99.9</th>\
          <th>max</th><th>lost</th><th>CPU s/M</th><th>msg/record</th><th>load core</th><th>load turns p99</th>\
-         <th>feed late p99</th><th>others' CPU</th><th>remarks</th></tr>",
+         <th>feed late p99</th><th>others' CPU</th></tr>",
     );
     for step in &run.steps {
         for (at, block) in step.blocks.iter().enumerate() {
@@ -326,7 +326,7 @@ fn blocks(out: &mut String, run: &RunResult) {
             let groups = [("bad", &block.faults), ("bad", &block.invalid), ("warn", &block.marked)];
             for (class, words) in groups {
                 for word in words {
-                    let _ = write!(remarks, "<span class=\"{class}\">{}</span> ", escape(word));
+                    let _ = write!(remarks, "<span class=\"{class}\">{}</span>", escape(word));
                 }
             }
             let class = if block.excluded { " class=\"out\"" } else { "" };
@@ -335,7 +335,7 @@ fn blocks(out: &mut String, run: &RunResult) {
             let _ = write!(
                 out,
                 "<tr{class}><td>{}{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-                 <td>{}</td><td>{:.0} %</td><td>{}</td><td>{}</td><td>{:.0} %</td><td class=\"w\">{remarks}</td></tr>",
+                 <td>{}</td><td>{:.0} %</td><td>{}</td><td>{}</td><td>{:.0} %</td></tr>",
                 escape(&label),
                 at + 1,
                 grouped(block.deliveries_per_second),
@@ -348,9 +348,15 @@ fn blocks(out: &mut String, run: &RunResult) {
                 number(block.server.messages_per_record),
                 block.load.cpu_pct.iter().copied().fold(0.0, f64::max),
                 time(block.load.turns.p99_us),
-                time(block.feed.late_p99_us),
+                time(block.feed.p99_us()),
                 block.foreign_cpu_pct,
             );
+            if !remarks.is_empty() {
+                let _ = write!(
+                    out,
+                    "<tr class=\"r\"><td class=\"w\" colspan=\"13\">{remarks}</td></tr>"
+                );
+            }
         }
     }
     out.push_str("</table></div>");

@@ -14,6 +14,7 @@ use super::cores::{granted, pinned};
 use super::crowd::{Crowd, Shares};
 use super::interrupt::Interrupt;
 use super::noise::Noise;
+use super::probe::Probe;
 use super::stage::{Programs, Stage};
 use super::system::{self, Usage, family, usage};
 use super::unruly::Mob;
@@ -83,6 +84,13 @@ pub fn play(
     let watch = watch_of(scenario, symbols);
     let length_ns = (scenario.time.measure_s * 1e9) as u64;
     let window = Arc::new(Window::new(length_ns, length_ns.div_ceil(SLICES)));
+    let rate = scenario.market.rate
+        + f64::from(scenario.market.burst * 1000) / f64::from(scenario.market.burst_every_ms);
+    let probe = stage.venue.map(|venue| {
+        let listening = || Probe::start(venue, &watch.symbols, rate, Arc::clone(&window));
+        pinned(&granted(&scenario.cores.feed), listening).and_then(|started| started)
+    });
+    let probe = probe.transpose().map_err(RunError::Folder)?;
     let crowds = (0..load.threads)
         .map(|thread| {
             let mob = scenario.unruly.as_ref();
@@ -131,6 +139,7 @@ pub fn play(
     let (sessions, threads) = (load.sessions, load.threads);
     let home = crew.stop()?;
     progress.done();
+    let direct = probe.map(Probe::end).map(|late| late.percentiles());
     let feed = stage.take_down();
 
     let gathered = Gathered::of(home, window.slices());
@@ -188,7 +197,7 @@ pub fn play(
             bytes_per_delivery: gathered.traffic.message_bytes as f64
                 / gathered.traffic.messages.max(1) as f64,
         },
-        feed: feed.as_ref().map(FeedSide::of).unwrap_or_default(),
+        feed: FeedSide { direct, ..feed.as_ref().map(FeedSide::of).unwrap_or_default() },
         unruly: gathered.unruly,
         trouble: gathered.trouble,
         ..Block::default()

@@ -21,6 +21,7 @@ pub mod http;
 pub mod interrupt;
 pub mod noise;
 pub mod options;
+pub mod probe;
 pub mod quick;
 pub mod stage;
 pub mod system;

@@ -22,6 +22,8 @@ pub struct Stage {
     pub ca: Option<PathBuf>,
     /// The symbols there are, most popular first.
     pub symbols: Vec<String>,
+    /// Where the venue listens, where it is ours and speaks Kraken's dialect.
+    pub venue: Option<SocketAddr>,
     /// How the server is spoken to.
     pub dialect: Dialect,
     /// Where a gateway tells its metrics.
@@ -62,6 +64,7 @@ impl Stage {
                 url: url.clone(),
                 ca: ca.clone(),
                 symbols: Vec::new(),
+                venue: None,
                 dialect: Dialect::Kraken,
                 admin: None,
                 server: None,
@@ -115,6 +118,7 @@ impl Stage {
             url: format!("wss://{listen}{at}"),
             ca: Some(certificate.0),
             symbols,
+            venue: (!scenario.market.recorded).then_some(feed_address),
             dialect,
             admin,
             server: Some(server),

@@ -17,8 +17,9 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
     if busiest > limits.load_cpu_pct {
         block.invalid.push(format!("a load thread took {busiest:.0} % of a core"));
     }
-    if block.feed.late_p99_us > limits.feed_late_us.max(share_us) {
-        let why = format!("feed-sim was {:.1} ms late at p99", block.feed.late_p99_us / 1000.0);
+    let late_us = block.feed.p99_us();
+    if late_us > limits.feed_late_us.max(share_us) {
+        let why = format!("feed-sim was {:.1} ms late at p99", late_us / 1000.0);
         block.invalid.push(why);
     }
     if block.latency.count == 0 {

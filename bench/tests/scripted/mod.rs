@@ -12,8 +12,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use bench::load::clock::now_ns;
 use bench::load::upgrade::accept_of;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::PrivateKeyDer;
@@ -29,6 +30,9 @@ pub enum Step {
     Close(u16, &'static str),
     /// Nothing more, not even heartbeats.
     Silence,
+    /// Quotes of the named symbol, `rate` a second, each stamped with when it is due; in the first
+    /// `stall` of each second none is sent, and all that were due go out at its end.
+    Live { symbol: &'static str, rate: u64, stall: Duration },
 }
 
 /// How the gateway behaves.
@@ -107,10 +111,43 @@ fn serve(socket: TcpStream, config: Arc<ServerConfig>, script: &Script) -> io::R
                 say(&mut tls, &last)?;
                 return wait(&mut tls, false);
             }
+            Step::Live { symbol, rate, stall } => {
+                say(&mut tls, &last)?;
+                return live(&mut tls, symbol, *rate, *stall);
+            }
         }
     }
     say(&mut tls, &last)?;
     wait(&mut tls, true)
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Until a write fails, because the dashboard has gone away.
+fn live(tls: &mut Tls, symbol: &str, rate: u64, stall: Duration) -> io::Result<()> {
+    let (every_ns, stall_ns) = (SECOND_NS / rate, stall.as_nanos() as u64);
+    let mut due_ns = now_ns() / every_ns * every_ns;
+    loop {
+        due_ns += every_ns;
+        let since_second = due_ns % SECOND_NS;
+        let send_ns =
+            if since_second < stall_ns { due_ns - since_second + stall_ns } else { due_ns };
+        thread::sleep(Duration::from_nanos(send_ns.saturating_sub(now_ns())));
+        let at = rfc3339(due_ns);
+        say(
+            tls,
+            &format!(
+                r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":1.0,"timestamp":"{at}"}}]}}"#
+            ),
+        )?;
+    }
+}
+
+/// A moment, to the nanosecond.
+fn rfc3339(ns: u64) -> String {
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_nanos(ns);
+    let second = bench::run::utc(moment);
+    format!("{}.{:09}Z", second.trim_end_matches('Z'), ns % SECOND_NS)
 }
 
 /// Until the dashboard goes away.
