@@ -6,13 +6,15 @@
 
 import { createServer } from "node:https";
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 
 import { address, answer, certificate, follow, options, status } from "./dialect.mjs";
 
-// Where ./install puts it; a bare import would look beside this file only.
-const require = createRequire(new URL("../../../target/peers/npm/", import.meta.url));
-const { Sender, WebSocket, WebSocketServer } = require("ws");
-const { version } = require("ws/package.json");
+const given = options(["feed", "listen", "cert", "key", "ws"]);
+// Where ./install put it; a bare import would look beside this file only.
+const require = createRequire(import.meta.url);
+const { Sender, WebSocket, WebSocketServer } = require(resolve(given.ws));
+const { version } = require(resolve(given.ws, "package.json"));
 
 const WAITING_BYTES_MAX = 16 << 20;
 const FRAME = { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: true };
@@ -24,7 +26,6 @@ const TLS = {
   honorCipherOrder: true,
 };
 
-const given = options();
 let market;
 /** The sockets of each symbol's subscribers. */
 const subscribers = new Map();

@@ -7,16 +7,15 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect } from "node:net";
+import { resolve } from "node:path";
 
 import { fail, follow, options } from "../js/dialect.mjs";
-
-const require = createRequire(new URL("../../../target/peers/npm/", import.meta.url));
-const { WebSocket } = require("ws");
 
 const SERVER_UP_MS_MAX = 10_000;
 const ASKED_SID = "1";
 let isServerGone = false;
-const given = options(["feed", "listen", "server", "scratch"]);
+const given = options(["feed", "listen", "server", "scratch", "ws"]);
+const { WebSocket } = createRequire(import.meta.url)(resolve(given.ws));
 
 process.on("exit", () => {
   rmSync(given.scratch, { recursive: true, force: true });
