@@ -7,8 +7,25 @@
 use std::sync::Arc;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use handoff::Position;
+use market::Truth;
 
-pub use crate::ingest::{Replica, ReplicaRequest};
+/// The truth as of a place in the ring: what a lapped shard goes on from.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Everything before `position`, folded.
+    pub truth: Truth,
+    /// Where to read on.
+    pub position: Position,
+}
+
+/// A shard's question.
+pub struct ReplicaRequest {
+    /// Where the answer goes; it must have room for one.
+    pub reply: Sender<Replica>,
+    /// Called after the answer was sent, to wake the shard.
+    pub wake: Box<dyn FnOnce() + Send>,
+}
 
 /// One shard's end.
 pub struct Asker {

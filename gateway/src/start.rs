@@ -40,6 +40,14 @@ pub enum StartError {
     /// The ring.
     #[error("ring.bytes: {0}")]
     Ring(#[from] handoff::BadCapacity),
+    /// The ring again.
+    #[error("ring.bytes: a record holds {record_bytes} bytes, replacing a book takes {book_bytes}")]
+    RingTooSmall {
+        /// The largest record of this ring.
+        record_bytes: usize,
+        /// The largest there can be.
+        book_bytes: usize,
+    },
     /// A thread, or what it waits with.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] io::Error),
@@ -127,6 +135,11 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let admin = Admin::bind(&config.admin)?;
     let (door_address, admin_address) = (door.address(), admin.address());
     let (ring, readers) = handoff::channel(config.ring.bytes)?;
+    let record_bytes = ring.record_size_max();
+    let book_bytes = market::book_record_bytes_max(config.ingest.deepest_book());
+    if record_bytes < book_bytes {
+        return Err(StartError::RingTooSmall { record_bytes, book_bytes });
+    }
     let (desk, replica_requests) = bounded(config.shard.count);
 
     let shared = shard::Shared {

@@ -111,8 +111,7 @@ fn keys_that_do_not_go_together_are_refused() {
     check(
         "4194304",
         "2097152",
-        "gateway.toml:7: ring.bytes = 2097152: is too small for books of ingest.book_levels_max = \
-         5000 levels; 4194304 would do",
+        "gateway.toml:7: ring.bytes = 2097152: is too small for books of 5000 levels a side; 4194304 would do",
     );
     check(
         "rest_url = 'http://127.0.0.1:9001/spot'\n",

@@ -30,7 +30,7 @@ pub use checksum::Checksum;
 pub use decimal::{Decimal, DecimalError, SCALE_MAX};
 pub use instrument::{Instrument, Price, Size, SymbolId, Trading};
 pub use quote::{Level, Quote};
-pub use record::RecordError;
+pub use record::{RecordError, book_record_bytes_max};
 pub use statistics::{Roller, Statistics};
 pub use status::State;
 pub use tick::{Body, Stamps, Tick};
@@ -38,4 +38,4 @@ pub use time::Nanos;
 pub use trade::{OrderKind, Side, TAPE_LENGTH, Tape, Trade};
 pub use truth::{OutOfStep, Symbol, Truth};
 
-use ratio::rounded_ratio;
+pub use ratio::rounded_ratio;

@@ -1,7 +1,7 @@
 //! Division of whole numbers, rounded to the nearest, half away from zero.
 
 /// `numerator / denominator` rounded; none when the denominator is zero or the result does not fit.
-pub(crate) fn rounded_ratio(numerator: i128, denominator: i128) -> Option<i64> {
+pub fn rounded_ratio(numerator: i128, denominator: i128) -> Option<i64> {
     if denominator == 0 {
         return None;
     }

@@ -20,6 +20,15 @@ const TICKER: u8 = 3;
 const TRADE: u8 = 4;
 const BOOK: u8 = 5;
 
+/// Bytes of a tick's head, and of the two counts in front of a book's levels.
+const BOOK_HEAD_BYTES: usize = 1 + 4 + 4 * 8 + 2 * 4;
+
+/// Bytes of the largest record there is: one that replaces a book of `levels` a side by another, so
+/// that every old level goes and every new one comes.
+pub const fn book_record_bytes_max(levels: usize) -> usize {
+    BOOK_HEAD_BYTES + 2 * 2 * levels * LEVEL_BYTES
+}
+
 /// A record that is not one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("malformed tick record")]
@@ -302,6 +311,17 @@ mod tests {
             let (tick, record) = record_of(body);
             assert_eq!(Tick::decode(&record).as_ref(), Ok(&tick));
         }
+    }
+
+    #[test]
+    fn no_book_record_is_larger_than_stated() {
+        let levels = [Level::default(); 6];
+        let change = BookChange { bids: Levels::new(&levels), asks: Levels::new(&levels) };
+        let mut record = Vec::new();
+        let stamps = Stamps::default();
+        let tick = Tick { symbol: SymbolId(0), sequence: 1, stamps, body: Body::Book(change) };
+        tick.encode(&mut record);
+        assert_eq!(record.len(), book_record_bytes_max(3));
     }
 
     #[test]

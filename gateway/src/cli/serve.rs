@@ -37,7 +37,10 @@ pub(super) fn serve(
 /// Whose fault it is that nothing started.
 fn blame(error: StartError) -> Failure {
     match error {
-        StartError::Door(DoorError::Tls(_)) | StartError::Ring(_) | StartError::Ingest(_) => {
+        StartError::Door(DoorError::Tls(_))
+        | StartError::Ring(_)
+        | StartError::RingTooSmall { .. }
+        | StartError::Ingest(_) => {
             Failure::Usage(error.into())
         }
         StartError::Door(_) | StartError::Admin(_) | StartError::Thread(_) => {

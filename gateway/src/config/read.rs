@@ -143,18 +143,13 @@ fn read_ring(document: &Document<'_>, mut section: Section<'_, '_>) -> Ring {
 }
 
 /// A book that is replaced travels in one record, and the largest record is an eighth of the ring.
-/// Ingest measures the same exactly, when it is too late to say so kindly.
 fn check_ring(document: &Document<'_>, ring: Ring, ingest: &Ingest) {
-    /// All levels of the old book and of the new one, both sides, 16 bytes each.
-    const BYTES_PER_LEVEL: usize = 4 * 16;
-    /// The record's head, rounded up.
-    const HEAD_BYTES: usize = 128;
-    let needed = 8 * (HEAD_BYTES + ingest.book_levels_max * BYTES_PER_LEVEL);
+    let needed = 8 * market::book_record_bytes_max(ingest.deepest_book());
     if ring.bytes < needed {
         let line = document.line_of("ring.bytes").or(document.line_of("ingest.book_levels_max"));
         let reason = format!(
-            "is too small for books of ingest.book_levels_max = {} levels; {} would do",
-            ingest.book_levels_max,
+            "is too small for books of {} levels a side; {} would do",
+            ingest.deepest_book(),
             needed.next_power_of_two()
         );
         document.refuse(line, "ring.bytes", Some(ring.bytes.to_string()), reason);

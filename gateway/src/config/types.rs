@@ -110,6 +110,15 @@ pub struct Ingest {
     pub feeds: Vec<Feed>,
 }
 
+impl Ingest {
+    /// Levels a side of the deepest book that is kept.
+    pub fn deepest_book(&self) -> usize {
+        let asked = self.feeds.iter().filter(|feed| feed.dialect == Dialect::Kraken);
+        let asked = asked.map(|feed| usize::from(feed.book_depth)).max();
+        self.book_levels_max.max(asked.unwrap_or(0))
+    }
+}
+
 /// One connection to one venue.
 #[derive(Clone, Debug)]
 pub struct Feed {

@@ -104,6 +104,12 @@ impl Address {
         Ok(Self { host: host.to_owned(), port, secure, path })
     }
 
+    /// The target of a request; never empty, which HTTP does not allow.
+    pub(super) fn with(&self, path: &str) -> String {
+        let joined = format!("{}{path}", self.path);
+        if joined.is_empty() { "/".to_owned() } else { joined }
+    }
+
     pub(super) fn authority(&self) -> String {
         let default = if self.secure { 443 } else { 80 };
         if self.port == default {
@@ -223,7 +229,7 @@ pub(super) async fn upgrade(
     // Ends by itself when the upgrade is done or the request is dropped; its errors come out there.
     tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
     let mut request = Request::builder()
-        .uri(format!("{}{path}", address.path))
+        .uri(address.with(path))
         .header(HOST, address.authority())
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")

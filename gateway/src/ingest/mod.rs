@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::Receiver;
 use handoff::Writer;
 use thiserror::Error;
 use tokio::runtime::Builder;
@@ -38,21 +38,16 @@ use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::{self, Dialect, FeedSymbols};
 use crate::metrics::Metrics;
+use crate::replica::ReplicaRequest;
 use crate::threads::StopFlag;
 
 pub use dial::BadAddress;
 pub use normalise::Normaliser;
 pub use pipeline::Pipeline;
-pub use publisher::{Publisher, Replica};
+pub use publisher::Publisher;
 
 /// How often requests from other threads and the stop flag are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(5);
-/// Levels of a record that replaces a book: all of the old and all of the new, both sides.
-const LEVELS_PER_BOOK_LEVEL: usize = 4;
-/// Bytes of a level in a record, and of what stands before the levels.
-const LEVEL_BYTES: usize = 16;
-const HEAD_BYTES: usize = 64;
-
 /// What bounds a feed.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -119,27 +114,9 @@ pub enum IngestError {
         /// Which feed.
         feed: String,
     },
-    /// A whole book would not fit one record.
-    #[error(
-        "ring too small: its largest record is {record_bytes} bytes, a book needs {book_bytes}"
-    )]
-    Ring {
-        /// The largest record of the ring.
-        record_bytes: usize,
-        /// What replacing a book of `book_levels_max` takes.
-        book_bytes: usize,
-    },
     /// The runtime could not be made.
     #[error("cannot start the runtime: {0}")]
     Runtime(#[source] io::Error),
-}
-
-/// A shard asks for a copy of the truth, having been lapped.
-pub struct ReplicaRequest {
-    /// Where the answer goes; it must have room for one.
-    pub reply: Sender<Replica>,
-    /// Called after the answer was sent, to wake the shard.
-    pub wake: Box<dyn FnOnce() + Send>,
 }
 
 /// What ingest shares with the other threads.
@@ -160,7 +137,6 @@ pub struct Seams {
 pub struct Ingest {
     routes: Vec<feed::Route>,
     symbols_max: usize,
-    book_bytes: usize,
 }
 
 impl Ingest {
@@ -170,16 +146,11 @@ impl Ingest {
         let feeds = settings.feeds.iter().enumerate();
         let routes =
             feeds.map(|(index, feed)| route(feed, index, limits)).collect::<Result<_, _>>()?;
-        let book_bytes = HEAD_BYTES + limits.book_levels_max * LEVELS_PER_BOOK_LEVEL * LEVEL_BYTES;
-        Ok(Self { routes, symbols_max: settings.symbols_max, book_bytes })
+        Ok(Self { routes, symbols_max: settings.symbols_max })
     }
 
     /// Runs on the calling thread until asked to stop.
     pub fn run(self, seams: Seams) -> Result<(), IngestError> {
-        let record_bytes = seams.ring.record_size_max();
-        if record_bytes < self.book_bytes {
-            return Err(IngestError::Ring { record_bytes, book_bytes: self.book_bytes });
-        }
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(IngestError::Runtime)?;
         LocalSet::new().block_on(&runtime, self.serve(seams));

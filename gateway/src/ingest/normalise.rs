@@ -27,6 +27,10 @@ const JOIN_LIMITS: JoinLimits = JoinLimits { deltas_max: 1000, bytes_max: 4 << 2
 /// up, and a venue would have to err by many digits to reach it.
 const TURNOVER_MAX: i128 = 10_i128.pow(29);
 
+/// How far ahead of our clock a trade may say it happened: one from another year would hold bars and
+/// statistics fast for as long as the process lives.
+const AHEAD_NS_MAX: u64 = 60_000_000_000;
+
 /// Something to be asked of the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
@@ -267,10 +271,15 @@ impl Normaliser {
             return self.refuse(Invalid);
         }
         tracked.quote_seen = true;
-        let body = match ticker.and_then(|ticker| tracked.precision.statistics(ticker)) {
+        let statistics = ticker.map(|ticker| tracked.precision.statistics(ticker));
+        let body = match statistics.flatten() {
             Some(statistics) => Body::Ticker(quote, statistics),
             None => Body::Quote(quote),
         };
+        if statistics == Some(None) && ticker.is_some_and(|ticker| ticker.last.is_some()) {
+            // They do not fit; the quote is good all the same.
+            self.refuse(NotPrecise);
+        }
         publisher.publish(id, ts_event, recv, body);
     }
 
@@ -283,7 +292,8 @@ impl Normaliser {
             return self.refuse(NotPrecise);
         };
         let turnover = i128::from(price.0) * i128::from(size.0);
-        if !(1..=TURNOVER_MAX).contains(&turnover) {
+        let is_far_off = trade.ts_event.0 > recv.0.saturating_add(AHEAD_NS_MAX);
+        if is_far_off || !(1..=TURNOVER_MAX).contains(&turnover) {
             return self.refuse(Invalid);
         }
         if !tracked.is_new_trade(trade.trade_id, trade.ts_event) {

@@ -3,7 +3,7 @@
 //! Prices and sizes are exact or refused. Statistics may be finer than the instrument (an average
 //! price is) and are rounded to the nearest unit, half away from zero.
 
-use market::{Decimal, DecimalError, Level, Price, Quote, Size, Statistics};
+use market::{Decimal, DecimalError, Level, Price, Quote, Size, Statistics, rounded_ratio};
 
 /// Digits behind the point of an instrument's prices and sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Precision {
         let price = |value: Option<Decimal>| rounded(value?, self.price).map(Price);
         Some(Statistics {
             last: price(ticker.last)?,
-            volume: rounded(ticker.volume?, self.size)?.into(),
+            volume: scaled(ticker.volume?, self.size)?,
             vwap: price(ticker.vwap)?,
             low: price(ticker.low)?,
             high: price(ticker.high)?,
@@ -76,14 +76,20 @@ pub(super) fn is_crossed(quote: &Quote) -> bool {
     quote.bid.size.0 > 0 && quote.ask.size.0 > 0 && quote.bid.price >= quote.ask.price
 }
 
+/// Sums may be finer than the instrument says, and larger than one order can be.
+fn scaled(value: Decimal, precision: u8) -> Option<i128> {
+    let Some(finer) = precision.checked_sub(value.scale()) else {
+        return rounded(value, precision).map(i128::from);
+    };
+    i128::from(value.mantissa()).checked_mul(10_i128.checked_pow(u32::from(finer))?)
+}
+
 fn rounded(value: Decimal, precision: u8) -> Option<i64> {
     match value.at_precision(precision) {
         Ok(exact) => Some(exact),
         Err(DecimalError::TooFine) => {
-            let unit = 10_i64.checked_pow(u32::from(value.scale() - precision))?;
-            let (whole, rest) = (value.mantissa() / unit, value.mantissa() % unit);
-            let away = i64::from(rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2));
-            Some(whole + away * value.mantissa().signum())
+            let unit = 10_i128.checked_pow(u32::from(value.scale() - precision))?;
+            rounded_ratio(value.mantissa().into(), unit)
         }
         Err(_) => None,
     }
@@ -105,5 +111,11 @@ mod tests {
             let value = Decimal::parse(text.as_bytes()).expect("a number");
             assert_eq!(rounded(value, precision), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_days_volume_may_exceed_any_order() {
+        let value = Decimal::parse(b"123456789012345").expect("a number");
+        assert_eq!(scaled(value, 8), Some(12_345_678_901_234_500_000_000));
     }
 }

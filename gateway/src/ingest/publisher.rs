@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-use handoff::{Position, Writer};
+use handoff::Writer;
 use market::{Body, Instrument, Nanos, Stamps, State, Symbol, SymbolId, Tick, Truth};
 
 use crate::clock;
 use crate::latency::{Station, Stretch};
 use crate::metrics::{Metrics, TickKind, TickRefusal};
+use crate::replica::Replica;
 
 /// The truth and the ring.
 pub struct Publisher {
@@ -22,15 +23,6 @@ pub struct Publisher {
     listing_changed: bool,
     station: Station,
     metrics: Arc<Metrics>,
-}
-
-/// The truth as of a place in the ring: what a lapped shard goes on from.
-#[derive(Clone, Debug)]
-pub struct Replica {
-    /// Everything before `position`, folded.
-    pub truth: Truth,
-    /// Where to read on.
-    pub position: Position,
 }
 
 impl Publisher {

@@ -115,7 +115,7 @@ impl Tracked {
         let (last_id, last_time) = self.last_trade;
         let new = trade_id > last_id || ts_event > last_time;
         if new {
-            self.last_trade = (trade_id, ts_event);
+            self.last_trade = (trade_id, ts_event.max(last_time));
         }
         new
     }

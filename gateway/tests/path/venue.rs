@@ -1,7 +1,8 @@
 //! The venue of the fault tests: a generated market, in this process or in one of its own.
 //!
-//! A process can be killed and stopped by signals, as an operator's or a kernel's doing. It is this test
-//! program again, running one ignored test that plays the venue until its standard input closes.
+//! A process can be killed and stopped by signals, as an operator's or a kernel's doing. It is this
+//! test program again, running the one test that plays the venue when it is told an address, until its
+//! standard input closes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ impl Process {
     pub fn start(address: SocketAddr) -> Self {
         let program = std::env::current_exe().expect("this program has a path");
         let mut child = Command::new(program)
-            .args(["--exact", "venue::plays_the_venue", "--ignored", "--nocapture"])
+            .args(["--exact", "venue::plays_the_venue", "--nocapture"])
             .env(ADDRESS, address.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -72,7 +73,6 @@ pub fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-#[ignore = "not a test: the venue's process, started by the tests"]
 fn plays_the_venue() {
     let Ok(address) = std::env::var(ADDRESS) else { return };
     let address = address.parse().unwrap_or_else(|_| any_port());

@@ -142,13 +142,14 @@ fn decode_ticker(item: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Resul
             "bid_qty" => bid_size = Some(value.amount("bid_qty")?),
             "ask" => ask = Some(value.amount("ask")?),
             "ask_qty" => ask_size = Some(value.amount("ask_qty")?),
-            "last" => ticker.last = Some(value.amount("last")?),
-            "volume" => ticker.volume = Some(value.amount("volume")?),
-            "vwap" => ticker.vwap = Some(value.amount("vwap")?),
-            "low" => ticker.low = Some(value.amount("low")?),
-            "high" => ticker.high = Some(value.amount("high")?),
-            "change" => ticker.change = Some(value.decimal("change")?),
-            "change_pct" => ticker.change_pct = Some(value.decimal("change_pct")?),
+            // A figure that cannot be read costs the statistics, not the quote.
+            "last" => ticker.last = value.amount("last").ok(),
+            "volume" => ticker.volume = value.amount("volume").ok(),
+            "vwap" => ticker.vwap = value.amount("vwap").ok(),
+            "low" => ticker.low = value.amount("low").ok(),
+            "high" => ticker.high = value.amount("high").ok(),
+            "change" => ticker.change = value.decimal("change").ok(),
+            "change_pct" => ticker.change_pct = value.decimal("change_pct").ok(),
             "timestamp" => ticker.ts_event = value.time("timestamp")?,
             _ => {}
         }
