@@ -1,7 +1,7 @@
 //! What is true to the frame a dashboard gets: per channel, plain and with the extension's marks.
 
 use market::{BookSide, Interval, Level};
-use wire::data::{self, Marks, Stage};
+use wire::data::{self, Marks, FrameType};
 
 use crate::case::{Case, Workload, endless};
 use crate::fixtures::{self, LEVELS, VARIANTS};
@@ -32,7 +32,7 @@ fn ticker(is_marked: bool) -> Box<dyn Case> {
         let (quote, statistics) = &values[variant as usize];
         let (quote, statistics) = (Some(quote), Some(statistics));
         let stamps = fixtures::stamps(variant);
-        data::write_ticker(&instrument, quote, statistics, stamps, Stage::Update, marks, out);
+        data::write_ticker(&instrument, quote, statistics, stamps, FrameType::Update, marks, out);
     })
 }
 
@@ -40,23 +40,23 @@ fn trade(is_marked: bool) -> Box<dyn Case> {
     let instrument = fixtures::instrument("BTC/USDT");
     let values: Vec<_> = (0..VARIANTS).map(fixtures::trade).collect();
     encoding(is_marked, move |variant, marks, out| {
-        data::write_trades(&instrument, [&values[variant as usize]], Stage::Update, marks, out);
+        data::write_trades(&instrument, [&values[variant as usize]], FrameType::Update, marks, out);
     })
 }
 
-fn book(is_marked: bool, stage: Stage, sides: Vec<[Vec<Level>; 2]>) -> Box<dyn Case> {
+fn book(is_marked: bool, frame_type: FrameType, sides: Vec<[Vec<Level>; 2]>) -> Box<dyn Case> {
     let instrument = fixtures::instrument("BTC/USDT");
     encoding(is_marked, move |variant, marks, out| {
         let levels = &sides[variant as usize % sides.len()];
         let levels = levels.each_ref().map(|side| side.iter().copied());
         let stamps = fixtures::stamps(variant);
-        data::write_book(&instrument, levels, CHECKSUM, stamps, stage, marks, out);
+        data::write_book(&instrument, levels, CHECKSUM, stamps, frame_type, marks, out);
     })
 }
 
 fn book_snapshot(is_marked: bool, depth: u64) -> Box<dyn Case> {
     let whole = |variant| BookSide::BOTH.map(|side| fixtures::side(side, depth, variant));
-    book(is_marked, Stage::Snapshot, (0..VARIANTS).map(whole).collect())
+    book(is_marked, FrameType::Snapshot, (0..VARIANTS).map(whole).collect())
 }
 
 fn bar(is_marked: bool) -> Box<dyn Case> {
@@ -64,14 +64,14 @@ fn bar(is_marked: bool) -> Box<dyn Case> {
     let values: Vec<_> = (0..VARIANTS).map(fixtures::bar).collect();
     encoding(is_marked, move |variant, marks, out| {
         let bar = [&values[variant as usize]];
-        data::write_bars(&instrument, Interval::Minute1, bar, Stage::Update, marks, out);
+        data::write_bars(&instrument, Interval::Minute1, bar, FrameType::Update, marks, out);
     })
 }
 
 fn instrument(is_marked: bool) -> Box<dyn Case> {
     let instrument = fixtures::instrument("BTC/USDT");
     encoding(is_marked, move |_, marks, out| {
-        data::write_instruments([&instrument], Stage::Update, marks, out);
+        data::write_instruments([&instrument], FrameType::Update, marks, out);
     })
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn workloads(all: &mut Vec<Workload>) {
         add("ticker", 64 * VARIANTS, ticker);
         add("trade", 64 * VARIANTS, trade);
         add("book-update", 64 * VARIANTS, |is_marked| {
-            book(is_marked, Stage::Update, (0..VARIANTS).map(fixtures::change).collect())
+            book(is_marked, FrameType::Update, (0..VARIANTS).map(fixtures::change).collect())
         });
         add("book-10", 16 * VARIANTS, |is_marked| book_snapshot(is_marked, 10));
         add("book-1000", VARIANTS, |is_marked| book_snapshot(is_marked, LEVELS));

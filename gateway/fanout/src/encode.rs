@@ -1,7 +1,7 @@
 //! From what is known of a symbol to the frame of one class.
 
 use market::{BookSide, Channel, Interval, Level, Symbol};
-use wire::data::{self, Marks, Stage};
+use wire::data::{self, FrameType, Marks};
 use wire::topic::Topic;
 
 /// Appends the snapshot of a topic: the value as of now.
@@ -12,21 +12,21 @@ pub(crate) fn snapshot(symbol: &Symbol, topic: Topic, sequenced: bool, out: &mut
     let instrument = &symbol.instrument;
     match topic {
         Topic::TickerOnQuote | Topic::TickerOnTrade => {
-            ticker(symbol, topic, Stage::Snapshot, marks, out);
+            ticker(symbol, topic, FrameType::Snapshot, marks, out);
         }
         Topic::Trade => {
-            data::write_trades(instrument, symbol.tape.iter(), Stage::Snapshot, marks, out);
+            data::write_trades(instrument, symbol.tape.iter(), FrameType::Snapshot, marks, out);
         }
         Topic::Book(depth) => {
             let top = BookSide::BOTH.map(|side| symbol.book.side(side).take(depth.levels()));
-            book(symbol, top, Stage::Snapshot, marks, out);
+            book(symbol, top, symbol.book.checksum(), FrameType::Snapshot, marks, out);
         }
         Topic::Bars(interval) => {
             let bars = symbol.bars.of(interval);
-            data::write_bars(instrument, interval, bars, Stage::Snapshot, marks, out);
+            data::write_bars(instrument, interval, bars, FrameType::Snapshot, marks, out);
         }
         Topic::Instrument => {
-            data::write_instruments([instrument], Stage::Snapshot, marks, out);
+            data::write_instruments([instrument], FrameType::Snapshot, marks, out);
         }
     }
 }
@@ -45,7 +45,7 @@ pub(crate) fn is_known(symbol: &Symbol, topic: Topic) -> bool {
 pub(crate) fn ticker(
     symbol: &Symbol,
     topic: Topic,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
@@ -54,7 +54,7 @@ pub(crate) fn ticker(
         symbol.quote.as_ref(),
         symbol.statistics.as_ref(),
         symbol.stamps(topic.channel()),
-        stage,
+        frame_type,
         marks,
         out,
     );
@@ -69,7 +69,7 @@ pub(crate) fn latest_trades(
 ) {
     let older = symbol.tape.iter().len().saturating_sub(count);
     let trades = symbol.tape.iter().skip(older);
-    data::write_trades(&symbol.instrument, trades, Stage::Update, marks, out);
+    data::write_trades(&symbol.instrument, trades, FrameType::Update, marks, out);
 }
 
 /// Appends the latest `count` bars as an update.
@@ -82,17 +82,18 @@ pub(crate) fn latest_bars(
 ) {
     let bars = symbol.bars.of(interval);
     let older = bars.len().saturating_sub(count);
-    data::write_bars(&symbol.instrument, interval, bars.skip(older), Stage::Update, marks, out);
+    data::write_bars(&symbol.instrument, interval, bars.skip(older), FrameType::Update, marks, out);
 }
 
-/// Appends levels of a book, with the checksum of the book as of now.
+/// Appends levels of a book; `checksum` is that of the book as of now, the same for every depth.
 pub(crate) fn book(
     symbol: &Symbol,
     levels: [impl IntoIterator<Item = Level>; 2],
-    stage: Stage,
+    checksum: u32,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
     let stamps = symbol.stamps(Channel::Book);
-    data::write_book(&symbol.instrument, levels, symbol.book.checksum(), stamps, stage, marks, out);
+    data::write_book(&symbol.instrument, levels, checksum, stamps, frame_type, marks, out);
 }

@@ -5,7 +5,7 @@
 
 use market::{Body, BookSide, Channel, Interval, OutOfStep, State, SymbolId, Tick, Truth};
 use wire::close::CloseCode;
-use wire::data::{Marks, Stage};
+use wire::data::{FrameType, Marks};
 use wire::topic::{Depth, Topic};
 use wire::{frame, notice};
 
@@ -131,25 +131,25 @@ impl Fanout {
             Body::State(state) => self.tell_state(id, *state),
             Body::Quote(_) | Body::Ticker(..) => {}
             Body::Trade(_) => {
-                let stage = self.stage_of(id, Channel::Trade);
-                self.fan_out(id, Topic::Trade, stage);
+                let frame_type = self.first_or_later(id, Channel::Trade);
+                self.fan_out(id, Topic::Trade, frame_type);
                 for interval in Interval::ALL {
-                    self.fan_out(id, Topic::Bars(interval), stage);
+                    self.fan_out(id, Topic::Bars(interval), frame_type);
                 }
             }
             Body::Book(_) => self.fan_out_book(id),
         }
         if !was_known && self.is_ticker_known(id) {
             // Whoever subscribed before has seen nothing: the first value is a snapshot.
-            self.fan_out(id, Topic::TickerOnQuote, Stage::Snapshot);
-            self.fan_out(id, Topic::TickerOnTrade, Stage::Snapshot);
+            self.fan_out(id, Topic::TickerOnQuote, FrameType::Snapshot);
+            self.fan_out(id, Topic::TickerOnTrade, FrameType::Snapshot);
             return Ok(());
         }
         if self.sequence(id, Channel::Ticker) > ticker_before {
-            self.fan_out(id, Topic::TickerOnQuote, Stage::Update);
+            self.fan_out(id, Topic::TickerOnQuote, FrameType::Update);
         }
         if self.sequence(id, Channel::TickerOnTrade) > on_trade_before {
-            self.fan_out(id, Topic::TickerOnTrade, Stage::Update);
+            self.fan_out(id, Topic::TickerOnTrade, FrameType::Update);
         }
         Ok(())
     }
@@ -231,12 +231,12 @@ impl Fanout {
     }
 
     /// Nobody can have had a snapshot of what did not exist: the first value is one.
-    fn stage_of(&self, id: SymbolId, channel: Channel) -> Stage {
-        if self.sequence(id, channel) == 1 { Stage::Snapshot } else { Stage::Update }
+    fn first_or_later(&self, id: SymbolId, channel: Channel) -> FrameType {
+        if self.sequence(id, channel) == 1 { FrameType::Snapshot } else { FrameType::Update }
     }
 
     /// Sends the newest value of a topic to everybody who wants it.
-    fn fan_out(&mut self, id: SymbolId, topic: Topic, stage: Stage) {
+    fn fan_out(&mut self, id: SymbolId, topic: Topic, frame_type: FrameType) {
         let Self { truth, interests, outboxes, counters, .. } = self;
         let Some(symbol) = truth.symbol(id) else { return };
         let channel = topic.channel();
@@ -244,12 +244,12 @@ impl Fanout {
         for class in interests[id.index()].wanting(topic) {
             let marks_asked = class.sequenced.then_some(&marks);
             let frame = outboxes.encode(Some(marks.stamps), |out| match topic {
-                _ if stage == Stage::Snapshot => {
+                _ if frame_type == FrameType::Snapshot => {
                     encode::snapshot(symbol, topic, class.sequenced, out);
                 }
                 Topic::Trade => encode::latest_trades(symbol, 1, marks_asked, out),
                 Topic::Bars(interval) => encode::latest_bars(symbol, interval, 1, marks_asked, out),
-                _ => encode::ticker(symbol, topic, stage, marks_asked, out),
+                _ => encode::ticker(symbol, topic, frame_type, marks_asked, out),
             });
             deliver(class, frame, outboxes, counters);
         }
@@ -261,6 +261,7 @@ impl Fanout {
         let Self { truth, interests, outboxes, counters, before, levels, .. } = self;
         let Some(symbol) = truth.symbol(id) else { return };
         let marks = Marks::one(symbol.sequence(Channel::Book), symbol.stamps(Channel::Book));
+        let mut checksum = None;
         for depth in Depth::ALL {
             let topic = Topic::Book(depth);
             let mut is_known = false;
@@ -281,7 +282,8 @@ impl Fanout {
                     } else {
                         let levels = [&levels[0], &levels[1]].map(|l| l.iter().copied());
                         let marks = class.sequenced.then_some(&marks);
-                        encode::book(symbol, levels, Stage::Update, marks, out);
+                        let checksum = *checksum.get_or_insert_with(|| symbol.book.checksum());
+                        encode::book(symbol, levels, checksum, FrameType::Update, marks, out);
                     }
                 });
                 deliver(class, frame, outboxes, counters);

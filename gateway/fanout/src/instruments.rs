@@ -1,7 +1,7 @@
 //! The instrument channel: every definition, to every session that listens.
 
 use market::{State, SymbolId, Trading};
-use wire::data::{self, Marks, Stage};
+use wire::data::{self, FrameType, Marks};
 use wire::topic::Topic;
 
 use crate::cycle::FrameId;
@@ -34,7 +34,8 @@ impl Fanout {
     pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId], first_sequence: u64) {
         for sequenced in [false, true] {
             if self.listeners.of(sequenced).next().is_some() {
-                let frame = self.encode_definitions(ids, Stage::Update, first_sequence, sequenced);
+                let frame =
+                    self.encode_definitions(ids, FrameType::Update, first_sequence, sequenced);
                 for key in self.listeners.of(sequenced) {
                     self.outboxes.push(key, frame);
                 }
@@ -46,14 +47,14 @@ impl Fanout {
     pub(crate) fn show_definitions(&mut self, key: SessionKey, sequenced: bool) {
         let ids: Vec<_> = self.truth.symbols().map(|(id, _)| id).collect();
         let sequence = self.listeners.sequence;
-        let frame = self.encode_definitions(&ids, Stage::Snapshot, sequence, sequenced);
+        let frame = self.encode_definitions(&ids, FrameType::Snapshot, sequence, sequenced);
         self.outboxes.push(key, frame);
     }
 
     fn encode_definitions(
         &mut self,
         ids: &[SymbolId],
-        stage: Stage,
+        frame_type: FrameType,
         first_sequence: u64,
         sequenced: bool,
     ) -> FrameId {
@@ -65,7 +66,7 @@ impl Fanout {
         let marks = Marks { first_sequence, sequence, stamps: newest.unwrap_or_default() };
         self.counters.frames_encoded[Topic::Instrument.index()] += 1;
         self.outboxes.encode(None, |out| {
-            data::write_instruments(instruments, stage, sequenced.then_some(&marks), out);
+            data::write_instruments(instruments, frame_type, sequenced.then_some(&marks), out);
         })
     }
 }

@@ -6,7 +6,7 @@
 //! announced, number by number, to who asked for numbers.
 
 use market::{BookSide, Channel, Symbol, SymbolId, TAPE_LENGTH, Truth};
-use wire::data::{Marks, Stage};
+use wire::data::{FrameType, Marks};
 use wire::notice;
 use wire::topic::Topic;
 
@@ -94,14 +94,14 @@ fn catch_up(
             Topic::Book(depth) => {
                 let levels =
                     BookSide::BOTH.map(|side| view::difference(&old.book, &new.book, side, depth));
-                encode::book(new, levels, Stage::Update, marks, out);
+                encode::book(new, levels, new.book.checksum(), FrameType::Update, marks, out);
             }
             Topic::Bars(interval) => {
                 let shown = old.bars.current(interval).map_or(0, |bar| bar.begin.0);
                 let count = new.bars.of(interval).filter(|bar| bar.begin.0 >= shown).count();
                 encode::latest_bars(new, interval, count, marks, out);
             }
-            _ => encode::ticker(new, topic, Stage::Update, marks, out),
+            _ => encode::ticker(new, topic, FrameType::Update, marks, out),
         }
     });
     deliver(class, frame, outboxes, counters);

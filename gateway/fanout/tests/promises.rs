@@ -16,14 +16,14 @@ const LIMITS: Limits = Limits {
     pong_timeout_ns: 2_000_000_000,
 };
 
-struct Stage {
+struct Scene {
     fanout: Fanout,
     ingest: Truth,
 }
 
-impl Stage {
+impl Scene {
     fn new(symbols: &[&str]) -> Self {
-        let mut stage = Self { fanout: Fanout::new(LIMITS, 1), ingest: Truth::default() };
+        let mut scene = Self { fanout: Fanout::new(LIMITS, 1), ingest: Truth::default() };
         for (at, name) in symbols.iter().enumerate() {
             let instrument = Instrument {
                 symbol: (*name).into(),
@@ -39,9 +39,9 @@ impl Stage {
                 book_levels_max: 10,
                 trading: Trading::Online,
             };
-            stage.tick(SymbolId(at as u32), Body::Instrument(instrument));
+            scene.tick(SymbolId(at as u32), Body::Instrument(instrument));
         }
-        stage
+        scene
     }
 
     fn fold(&mut self, symbol: SymbolId, body: Body<'_>) -> Vec<u8> {
@@ -99,41 +99,41 @@ const TICKER: &str =
 
 #[test]
 fn a_quoted_symbol_without_a_trade_has_a_ticker_snapshot() {
-    let mut stage = Stage::new(&["A"]);
-    stage.tick(SymbolId(0), quote(7));
-    let key = stage.open();
-    stage.ask(key, TICKER);
-    let snapshot = stage.written(key);
+    let mut scene = Scene::new(&["A"]);
+    scene.tick(SymbolId(0), quote(7));
+    let key = scene.open();
+    scene.ask(key, TICKER);
+    let snapshot = scene.written(key);
     assert!(snapshot.contains(r#""type":"snapshot""#) && snapshot.contains(r#""seq":0"#));
-    stage.tick(SymbolId(0), trade(1));
-    let update = stage.written(key);
+    scene.tick(SymbolId(0), trade(1));
+    let update = scene.written(key);
     assert!(update.contains(r#""type":"update""#) && update.contains(r#""seq":1"#), "{update}");
 }
 
 #[test]
 fn who_subscribes_before_anything_is_known_gets_a_snapshot_first_and_once() {
-    let mut stage = Stage::new(&["A"]);
-    let key = stage.open();
-    stage.ask(key, TICKER);
-    assert!(!stage.written(key).contains("snapshot\",\"data"));
-    stage.tick(SymbolId(0), quote(7));
-    assert!(stage.written(key).contains(r#""type":"snapshot""#));
-    stage.tick(SymbolId(0), quote(8));
-    assert_eq!(stage.written(key), "", "quotes alone do not move the ticker on trades");
-    stage.tick(SymbolId(0), trade(1));
-    assert!(stage.written(key).contains(r#""type":"update""#));
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
+    scene.ask(key, TICKER);
+    assert!(!scene.written(key).contains("snapshot\",\"data"));
+    scene.tick(SymbolId(0), quote(7));
+    assert!(scene.written(key).contains(r#""type":"snapshot""#));
+    scene.tick(SymbolId(0), quote(8));
+    assert_eq!(scene.written(key), "", "quotes alone do not move the ticker on trades");
+    scene.tick(SymbolId(0), trade(1));
+    assert!(scene.written(key).contains(r#""type":"update""#));
 }
 
 #[test]
 fn an_unsubscribe_ack_does_not_overtake_the_updates_before_it() {
-    let mut stage = Stage::new(&["A"]);
-    let key = stage.open();
-    stage.ask(key, r#"{"method":"subscribe","params":{"channel":"trade","symbol":["A"]}}"#);
-    stage.written(key);
-    stage.tick(SymbolId(0), trade(1));
-    stage.ask(key, r#"{"method":"unsubscribe","params":{"channel":"trade","symbol":["A"]}}"#);
-    stage.tick(SymbolId(0), trade(2));
-    let text = stage.written(key);
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
+    scene.ask(key, r#"{"method":"subscribe","params":{"channel":"trade","symbol":["A"]}}"#);
+    scene.written(key);
+    scene.tick(SymbolId(0), trade(1));
+    scene.ask(key, r#"{"method":"unsubscribe","params":{"channel":"trade","symbol":["A"]}}"#);
+    scene.tick(SymbolId(0), trade(2));
+    let text = scene.written(key);
     let (data, ack) = (text.find("trade_id"), text.find("unsubscribe"));
     assert!(data < ack && data.is_some(), "{text}");
     assert_eq!(text.matches("trade_id").count(), 1);
@@ -141,60 +141,60 @@ fn an_unsubscribe_ack_does_not_overtake_the_updates_before_it() {
 
 #[test]
 fn many_symbols_in_one_request_are_answered_one_by_one() {
-    let mut stage = Stage::new(&["A"]);
-    let key = stage.open();
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
     let names: Vec<_> = (0..5000).map(|n| format!("\"N{n}\"")).collect();
     let names = names.join(",");
-    stage.ask(
+    scene.ask(
         key,
         &format!(r#"{{"method":"subscribe","params":{{"channel":"trade","symbol":[{names}]}}}}"#),
     );
-    assert_eq!(stage.written(key).matches("UNKNOWN_SYMBOL").count(), 5000);
-    assert_eq!(stage.fanout.closing(key), None);
+    assert_eq!(scene.written(key).matches("UNKNOWN_SYMBOL").count(), 5000);
+    assert_eq!(scene.fanout.closing(key), None);
 }
 
 #[test]
 fn patterns_beyond_reason_are_refused_as_a_whole() {
-    let mut stage = Stage::new(&["A"]);
-    let key = stage.open();
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
     let names: Vec<_> = (0..2000).map(|n| format!("\"N{n}*\"")).collect();
     let names = names.join(",");
-    stage.ask(
+    scene.ask(
         key,
         &format!(r#"{{"method":"subscribe","params":{{"channel":"trade","symbol":[{names}]}}}}"#),
     );
-    assert_eq!(stage.written(key).matches("RATE_LIMIT").count(), 1);
-    assert_eq!(stage.fanout.closing(key), None);
+    assert_eq!(scene.written(key).matches("RATE_LIMIT").count(), 1);
+    assert_eq!(scene.fanout.closing(key), None);
 }
 
 #[test]
 fn definitions_missed_in_a_lap_are_covered_by_one_range() {
-    let mut stage = Stage::new(&["A"]);
-    let key = stage.open();
-    stage.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
-    assert!(stage.written(key).contains(r#""x":{"seq":1,"#));
-    let definition = stage.ingest.symbol(SymbolId(0)).expect("defined").instrument.clone();
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
+    scene.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
+    assert!(scene.written(key).contains(r#""x":{"seq":1,"#));
+    let definition = scene.ingest.symbol(SymbolId(0)).expect("defined").instrument.clone();
     for _ in 0..3 {
-        stage.fold(SymbolId(0), Body::Instrument(definition.clone()));
+        scene.fold(SymbolId(0), Body::Instrument(definition.clone()));
     }
-    stage.fanout.handle_truth(stage.ingest.clone());
-    let update = stage.written(key);
+    scene.fanout.handle_truth(scene.ingest.clone());
+    let update = scene.written(key);
     assert!(update.contains(r#""seq":4,"first_seq":2,"merged":3"#), "{update}");
 }
 
 #[test]
 fn a_silent_dashboard_is_pinged_then_closed_and_a_quiet_session_gets_heartbeats() {
-    let mut stage = Stage::new(&["A"]);
-    let key = stage.open();
-    stage.fanout.handle_time(1_000_000_000);
-    assert!(stage.written(key).contains("heartbeat"));
-    stage.fanout.handle_time(5_000_000_000);
-    assert!(stage.written(key).starts_with('\u{fffd}'), "a ping frame comes first");
-    stage.fanout.heard(key, 5_500_000_000);
-    stage.fanout.handle_time(7_500_000_000);
-    assert_eq!(stage.fanout.closing(key), None, "it answered");
-    stage.fanout.handle_time(10_500_000_000);
-    stage.fanout.handle_time(12_500_000_000);
-    let code = stage.fanout.closing(key).map(wire::close::CloseCode::code);
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
+    scene.fanout.handle_time(1_000_000_000);
+    assert!(scene.written(key).contains("heartbeat"));
+    scene.fanout.handle_time(5_000_000_000);
+    assert!(scene.written(key).starts_with('\u{fffd}'), "a ping frame comes first");
+    scene.fanout.heard(key, 5_500_000_000);
+    scene.fanout.handle_time(7_500_000_000);
+    assert_eq!(scene.fanout.closing(key), None, "it answered");
+    scene.fanout.handle_time(10_500_000_000);
+    scene.fanout.handle_time(12_500_000_000);
+    let code = scene.fanout.closing(key).map(wire::close::CloseCode::code);
     assert_eq!(code, Some(4002));
 }

@@ -3,6 +3,8 @@
 //! Standard codes are those of RFC 6455 and its IANA registry. Of the house's own, 4000-4499 may come
 //! back as they are, 4500-4999 may not. What the table does not hold is never sent.
 
+use crate::frame;
+
 /// Most bytes of a reason: a control frame holds 125, the code takes two.
 const REASON_BYTES_MAX: usize = 123;
 
@@ -119,9 +121,9 @@ impl CloseCode {
         let end =
             (0..=reason.len().min(REASON_BYTES_MAX)).rev().find(|at| reason.is_char_boundary(*at));
         let reason = &reason[..end.unwrap_or(0)];
-        out.extend_from_slice(&[0x88, 2 + reason.len() as u8]);
-        out.extend_from_slice(&self.code().to_be_bytes());
-        out.extend_from_slice(reason.as_bytes());
+        let mut payload = self.code().to_be_bytes().to_vec();
+        payload.extend_from_slice(reason.as_bytes());
+        frame::write_control(frame::Kind::Close, &payload, out);
     }
 }
 

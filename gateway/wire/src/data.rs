@@ -15,7 +15,7 @@ use crate::json::{
 
 /// Whether a frame is a first value or a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum FrameType {
     /// The value as of now.
     Snapshot,
     /// A change.
@@ -62,7 +62,7 @@ impl Marks {
 
 fn write_data(
     channel: &str,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
     items: impl FnOnce(&mut Vec<u8>),
@@ -70,9 +70,9 @@ fn write_data(
     frame::write_text(out, |out| {
         out.extend_from_slice(b"{\"channel\":\"");
         out.extend_from_slice(channel.as_bytes());
-        out.extend_from_slice(match stage {
-            Stage::Snapshot => b"\",\"type\":\"snapshot\",\"data\":",
-            Stage::Update => b"\",\"type\":\"update\",\"data\":",
+        out.extend_from_slice(match frame_type {
+            FrameType::Snapshot => b"\",\"type\":\"snapshot\",\"data\":",
+            FrameType::Update => b"\",\"type\":\"update\",\"data\":",
         });
         items(out);
         if let Some(marks) = marks {
@@ -105,7 +105,7 @@ pub fn write_ticker(
     quote: Option<&Quote>,
     statistics: Option<&Statistics>,
     stamps: Stamps,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
@@ -124,7 +124,7 @@ pub fn write_ticker(
             None => out.extend_from_slice(b"null"),
         }
     };
-    write_data("ticker", stage, marks, out, |out| {
+    write_data("ticker", frame_type, marks, out, |out| {
         out.push(b'[');
         open_item(instrument, out);
         level("bid", "bid_qty", quote.map(|q| q.bid), out);
@@ -150,11 +150,11 @@ pub fn write_ticker(
 pub fn write_trades<'a>(
     instrument: &Instrument,
     trades: impl IntoIterator<Item = &'a Trade>,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
-    write_data("trade", stage, marks, out, |out| {
+    write_data("trade", frame_type, marks, out, |out| {
         out.push(b'[');
         write_list(trades, out, |trade, out| {
             open_item(instrument, out);
@@ -184,11 +184,11 @@ pub fn write_book(
     [bids, asks]: [impl IntoIterator<Item = Level>; 2],
     checksum: u32,
     stamps: Stamps,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
-    write_data("book", stage, marks, out, |out| {
+    write_data("book", frame_type, marks, out, |out| {
         out.push(b'[');
         open_item(instrument, out);
         key("bids", out);
@@ -212,11 +212,11 @@ pub fn write_bars<'a>(
     instrument: &Instrument,
     interval: Interval,
     bars: impl IntoIterator<Item = &'a Bar>,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
-    write_data("ohlc", stage, marks, out, |out| {
+    write_data("ohlc", frame_type, marks, out, |out| {
         out.push(b'[');
         write_list(bars, out, |bar, out| {
             open_item(instrument, out);
@@ -248,11 +248,11 @@ pub fn write_bars<'a>(
 /// Appends an instrument frame. Assets are those the instruments name.
 pub fn write_instruments<'a>(
     instruments: impl IntoIterator<Item = &'a Instrument> + Clone,
-    stage: Stage,
+    frame_type: FrameType,
     marks: Option<&Marks>,
     out: &mut Vec<u8>,
 ) {
-    write_data("instrument", stage, marks, out, |out| {
+    write_data("instrument", frame_type, marks, out, |out| {
         out.extend_from_slice(b"{\"assets\":[");
         let mut assets: Vec<(&str, u8)> = Vec::new();
         for instrument in instruments.clone() {

@@ -70,7 +70,7 @@ fn a_ticker_says_every_field_at_full_precision() {
         Some(&quote),
         Some(&statistics),
         stamps(),
-        Stage::Update,
+        FrameType::Update,
         None,
         &mut out,
     );
@@ -88,7 +88,7 @@ fn a_ticker_says_every_field_at_full_precision() {
 #[test]
 fn what_a_ticker_does_not_know_is_null() {
     let mut out = Vec::new();
-    write_ticker(&instrument(), None, None, stamps(), Stage::Snapshot, None, &mut out);
+    write_ticker(&instrument(), None, None, stamps(), FrameType::Snapshot, None, &mut out);
     check(
         &out,
         concat!(
@@ -109,7 +109,7 @@ fn a_book_update_with_marks_says_what_it_stands_for() {
         [vec![level(294_302, 0)], vec![]],
         2_785_033_588,
         stamps(),
-        Stage::Update,
+        FrameType::Update,
         Some(&marks),
         &mut out,
     );
@@ -135,7 +135,7 @@ fn a_trade_and_its_bar_are_told_in_the_venues_shape() {
         ts_event: Nanos(1_690_730_998_343_415_000),
     };
     let mut out = Vec::new();
-    write_trades(&instrument(), [&trade], Stage::Update, None, &mut out);
+    write_trades(&instrument(), [&trade], FrameType::Update, None, &mut out);
     check(
         &out,
         concat!(
@@ -148,7 +148,7 @@ fn a_trade_and_its_bar_are_told_in_the_venues_shape() {
     bars.add(&trade);
     out.clear();
     let interval = Interval::Minute1;
-    write_bars(&instrument(), interval, bars.of(interval), Stage::Snapshot, None, &mut out);
+    write_bars(&instrument(), interval, bars.of(interval), FrameType::Snapshot, None, &mut out);
     check(
         &out,
         concat!(
@@ -167,7 +167,7 @@ fn instruments_name_their_assets_once() {
     other.base = "ETH".into();
     other.price_precision = 2;
     let mut out = Vec::new();
-    write_instruments([&instrument(), &other], Stage::Snapshot, None, &mut out);
+    write_instruments([&instrument(), &other], FrameType::Snapshot, None, &mut out);
     let text = String::from_utf8_lossy(&out);
     assert_eq!(text.matches(r#""id":"USD","status":"enabled","precision":2"#).count(), 1);
     assert_eq!(text.matches(r#""id":"#).count(), 3);

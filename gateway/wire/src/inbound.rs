@@ -81,7 +81,7 @@ impl<'b> Input<'b> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Reading {
     Head,
     Payload,
     Ended,
@@ -110,7 +110,7 @@ pub struct Inbound {
     mask: [u8; 4],
     head: [u8; HEAD_BYTES_MAX],
     head_bytes: u8,
-    stage: Stage,
+    reading: Reading,
     /// A first frame without FIN was seen and its last is still to come.
     message_open: bool,
     /// The message in `pending` has been handed on; its memory goes back at the next call.
@@ -130,7 +130,7 @@ impl Inbound {
             mask: [0; 4],
             head: [0; HEAD_BYTES_MAX],
             head_bytes: 0,
-            stage: Stage::Head,
+            reading: Reading::Head,
             message_open: false,
             delivered: false,
         }
@@ -171,27 +171,27 @@ impl Inbound {
     }
 
     fn end(&mut self) {
-        self.stage = Stage::Ended;
+        self.reading = Reading::Ended;
         self.pending = Vec::new();
     }
 
     /// Reads on until a frame that makes an event is complete, or until nothing is left.
     fn advance(&mut self, input: &mut Input<'_>) -> Result<Option<Place>, Violation> {
         loop {
-            match self.stage {
-                Stage::Ended => {
+            match self.reading {
+                Reading::Ended => {
                     input.read = input.bytes.len();
                     return Ok(None);
                 }
-                Stage::Head => {
+                Reading::Head => {
                     if !self.read_head(input)? {
                         return Ok(None);
                     }
-                    self.stage = Stage::Payload;
+                    self.reading = Reading::Payload;
                 }
-                Stage::Payload => {
+                Reading::Payload => {
                     let Some(place) = self.read_payload(input)? else { return Ok(None) };
-                    self.stage = Stage::Head;
+                    self.reading = Reading::Head;
                     self.head_bytes = 0;
                     if self.is_control() || !self.message_open {
                         return Ok(Some(place));
@@ -393,7 +393,7 @@ impl Inbound {
             // Pieces were checked as they came; looking once more is the price of no unsafe code.
             _ => {
                 let Ok(text) = std::str::from_utf8(payload) else {
-                    self.stage = Stage::Ended;
+                    self.reading = Reading::Ended;
                     return Err(INVALID_TEXT);
                 };
                 Ok(Event::Text(text))
