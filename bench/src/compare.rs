@@ -2,12 +2,16 @@
 //! another name. What is told is the ratio of medians, with an interval by bootstrap over the blocks;
 //! the ratio of A to itself shows how much of that is noise.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use crate::report::result::{Block, median};
 
+/// A figure of a block, where it has it.
+type Pick = fn(&Block) -> Option<f64>;
 /// What is compared, lower is better.
-const FIGURES: [(&str, fn(&Block) -> Option<f64>); 4] = [
+const FIGURES: [(&str, Pick); 4] = [
     ("CPU per delivery", |block| block.server.cpu_seconds_per_million),
     ("p50", |block| Some(block.latency.p50_us)),
     ("p99", |block| Some(block.latency.p99_us)),
@@ -76,10 +80,11 @@ pub fn text(title: &str, ratios: &[Ratio]) -> String {
             (false, true) => "better",
             (false, false) => "worse",
         };
-        out.push_str(&format!(
-            "  {:<18} {:>10.2} -> {:>10.2}   ratio {:.3}  [{:.3}, {:.3}]  {word}\n",
+        let _ = writeln!(
+            out,
+            "  {:<18} {:>10.2} -> {:>10.2}   ratio {:.3}  [{:.3}, {:.3}]  {word}",
             one.figure, one.before, one.after, one.ratio, one.interval.0, one.interval.1
-        ));
+        );
     }
     out
 }

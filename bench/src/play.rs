@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bench::compare::{ratios, text as ratio_text};
 use bench::floor::{FloorOptions, floor, text as floor_text};
 use bench::report::html::page;
-use bench::report::result::{Block, FloorFigure, RunResult};
+use bench::report::result::{Block, FloorFigure, RunResult, Step};
 use bench::report::text::{summary, table};
 use bench::run::block::Measured;
 use bench::run::contender::{Contender, Kind};
@@ -63,7 +63,7 @@ pub(crate) fn compare_two(options: &CompareOptions) -> Result<u8, RunError> {
         runs.get(at)
             .into_iter()
             .flat_map(|run| &run.result.steps)
-            .flat_map(|s| s.counting())
+            .flat_map(Step::counting)
             .collect()
     };
     if !options.no_aa {
@@ -72,9 +72,11 @@ pub(crate) fn compare_two(options: &CompareOptions) -> Result<u8, RunError> {
     }
     let compared = ratios(&blocks(0), &blocks(1));
     print(&ratio_text(&format!("B/A: {} by {}", options.b, options.a), &compared));
-    failures.iter().for_each(|failure| print(&format!("FAILED {failure}")));
+    for failure in &failures {
+        print(&format!("FAILED {failure}"));
+    }
     print(&format!("reports: {}", folder.join("report.html").display()));
-    Ok(if failures.is_empty() { 0 } else { 1 })
+    Ok(u8::from(!failures.is_empty()))
 }
 
 /// `bench peers`.
@@ -118,15 +120,19 @@ pub(crate) fn against_peers(options: &PeersOptions) -> Result<u8, RunError> {
         };
         if let (true, Some(first)) = (options.floor, runs.first()) {
             let floor = floor_beside(&first.result, &interrupt)?;
-            runs.iter_mut().for_each(|run| run.result.floor = Some(floor.clone()));
+            for run in &mut runs {
+                run.result.floor = Some(floor.clone());
+            }
         }
         save_all(&runs, &root.join(&name))?;
         results.extend(runs.into_iter().map(|run| run.result));
     }
     print(&table(&results));
-    failures.iter().for_each(|failure| print(&format!("FAILED {failure}")));
+    for failure in &failures {
+        print(&format!("FAILED {failure}"));
+    }
     print(&format!("reports: {}", root.display()));
-    Ok(if failures.is_empty() { 0 } else { 1 })
+    Ok(u8::from(!failures.is_empty()))
 }
 
 /// There and back again, so that no contender always comes first.

@@ -9,6 +9,7 @@
 //! them; the kernel's share of a loopback send, receive side included, is in them as it is in a
 //! gateway's.
 
+use std::fmt::Write as _;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -119,10 +120,11 @@ pub fn text(figures: &[FloorFigure]) -> String {
         "what", "messages", "ns each", "CPU s per M messages"
     );
     for one in figures {
-        out.push_str(&format!(
-            "{:<30} {:>9} {:>10.0} {:>22.3}\n",
+        let _ = writeln!(
+            out,
+            "{:<30} {:>9} {:>10.0} {:>22.3}",
             one.name, one.messages, one.ns, one.cpu_seconds_per_million
-        ));
+        );
     }
     out
 }

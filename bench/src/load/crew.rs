@@ -101,15 +101,22 @@ impl<D: Dashboard + 'static> Crew<D> {
     }
 
     /// Closes every session and returns what each thread has gathered.
-    pub fn stop(self) -> Result<Vec<(D, Traffic)>, CrewError> {
+    pub fn stop(mut self) -> Result<Vec<(D, Traffic)>, CrewError> {
         self.shared.phase.store(STOPPING, Relaxed);
         let mut home = Vec::with_capacity(self.threads.len());
-        for thread in self.threads {
+        for thread in std::mem::take(&mut self.threads) {
             match thread.join() {
                 Ok(outcome) => home.push(outcome?),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
         Ok(home)
+    }
+}
+
+/// A run that fails half way leaves no thread behind.
+impl<D> Drop for Crew<D> {
+    fn drop(&mut self) {
+        self.shared.phase.store(STOPPING, Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! The interval log that HdrHistogram's own tools read (format 1.3, V2 histograms, base64): one line a
+//! The interval log that `HdrHistogram`'s own tools read (format 1.3, V2 histograms, base64): one line a
 //! slice, values in nanoseconds, maxima in milliseconds.
 
 use std::io::Write;
@@ -23,7 +23,7 @@ pub fn write(out: &mut impl Write, blocks: &[(String, Measured)]) -> std::io::Re
     let mut log = builder.begin_log_with(out, &mut serializer)?;
     for (tag, measured) in blocks {
         // A tag may hold no comma, space or line end.
-        let tag: String = tag.chars().filter(|one| one.is_ascii_alphanumeric()).collect();
+        let tag: String = tag.chars().filter(char::is_ascii_alphanumeric).collect();
         for (at, slice) in measured.slices.iter().enumerate() {
             let begin_ns = measured.from_ns - first_ns + at as u64 * measured.slice_ns;
             log.write_histogram(

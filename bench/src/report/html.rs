@@ -12,13 +12,12 @@ const COLOURS: usize = 8;
 
 /// The page of `runs`.
 pub fn page(runs: &[RunResult]) -> String {
-    let title = match runs {
-        [one] => format!("{} against {}", one.scenario, one.contender),
-        _ => {
-            let mut names: Vec<&str> = runs.iter().map(|run| run.scenario.as_str()).collect();
-            names.dedup();
-            format!("{}: {} runs side by side", names.join(", "), runs.len())
-        }
+    let title = if let [one] = runs {
+        format!("{} against {}", one.scenario, one.contender)
+    } else {
+        let mut names: Vec<&str> = runs.iter().map(|run| run.scenario.as_str()).collect();
+        names.dedup();
+        format!("{}: {} runs side by side", names.join(", "), runs.len())
     };
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\

@@ -63,6 +63,8 @@ pub struct Block {
     pub slices: Vec<Slice>,
     /// How late a sleeping thread was.
     pub hiccups: Percentiles,
+    /// The same for a thread on the server's core, which shares it with the server.
+    pub core_hiccups: Option<Percentiles>,
     /// Taken by the host, in percent of a core.
     pub stolen_pct: f64,
     /// Taken by other programs, in percent of the machine.

@@ -123,7 +123,7 @@ impl Peer {
         let folders = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&folders).any(|folder| here(folder.join(program)));
         // An interpreter alone is not enough: the files it is given must be there too.
-        let files = self.argv[1..].iter().filter(|word| word.contains('/') && !word.contains("{"));
+        let files = self.argv[1..].iter().filter(|word| word.contains('/') && !word.contains('{'));
         found && files.into_iter().all(|word| self.folder.join(word).exists())
     }
 }

@@ -22,7 +22,9 @@ pub fn pinned<T: Send>(cores: &[usize], start: impl FnOnce() -> T + Send) -> io:
 /// Binds the calling thread.
 pub fn bind(cores: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
-    cores.iter().for_each(|core| set.set(*core));
+    for core in cores {
+        set.set(*core);
+    }
     sched_setaffinity(None, &set).map_err(io::Error::from)
 }
 

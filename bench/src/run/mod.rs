@@ -17,6 +17,7 @@ pub mod contender;
 pub mod cores;
 pub mod crowd;
 pub mod dialect;
+mod figures;
 pub mod http;
 pub mod interrupt;
 pub mod noise;

@@ -21,7 +21,7 @@ pub struct Common {
     /// The list of peers
     #[arg(long, value_name = "FILE", default_value = "bench/peers/peers.toml")]
     pub peers_file: PathBuf,
-    /// Recorded market data; by default GATEWAY_DATA, else ../shared/data
+    /// Recorded market data; by default `GATEWAY_DATA`, else ../shared/data
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Seconds each block is measured, in place of the scenario's

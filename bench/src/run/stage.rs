@@ -10,6 +10,7 @@ use super::contender::{Contender, Kind};
 use super::cores::granted;
 use super::dialect::Dialect;
 use super::interrupt::Interrupt;
+use super::system::family;
 use super::{RunError, http, venue};
 use crate::scenario::{Market, Scenario};
 
@@ -97,7 +98,8 @@ impl Stage {
         };
         let (server, admin) = match &contender.kind {
             Kind::Gateway { program, settings } => {
-                let (server, admin) = start.gateway(program, settings, &server_cores)?;
+                let (mut server, admin) = start.gateway(program, settings, &server_cores)?;
+                start.wait_known(&mut server, admin, symbols.len())?;
                 (server, Some(admin))
             }
             Kind::Peer(peer) => {
@@ -125,6 +127,11 @@ impl Stage {
             feed: Some(feed),
             _folder: folder,
         })
+    }
+
+    /// The server's processes; none where it is not ours.
+    pub fn pids(&self) -> Vec<u32> {
+        self.server.as_ref().map(|server| family(server.pid())).unwrap_or_default()
     }
 
     /// Ends the server, then the feed; its summary is feed-sim's last word.
@@ -167,16 +174,45 @@ impl Start<'_> {
         let mut server = Child::start("gateway", &all, cores, self.folder.join("server.log"))?;
         let deadline = Instant::now() + START_MAX;
         while !matches!(http::get(admin, "/readyz"), Ok((200, _))) {
-            server.check()?;
-            if self.interrupt.is_raised() {
-                return Err(RunError::Interrupted);
-            }
-            if Instant::now() > deadline {
-                return Err(server.failed(&format!("not ready within {START_MAX:?}")));
-            }
-            std::thread::sleep(LOOK_EVERY);
+            self.still_waits(&mut server, deadline, "not ready")?;
         }
         Ok((server, admin))
+    }
+
+    /// A symbol exists for dashboards once the venue has spoken of it: until then it would be refused.
+    fn wait_known(
+        &self,
+        server: &mut Child,
+        admin: SocketAddr,
+        symbols: usize,
+    ) -> Result<(), RunError> {
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            let known = http::get(admin, "/metrics")
+                .ok()
+                .and_then(|(_, text)| http::sum_of(&text, "gateway_ingest_symbols{state=\"ok\"}"));
+            if known.is_some_and(|known| known >= symbols as f64) {
+                return Ok(());
+            }
+            self.still_waits(server, deadline, "not all symbols known")?;
+        }
+    }
+
+    fn still_waits(
+        &self,
+        server: &mut Child,
+        deadline: Instant,
+        what: &str,
+    ) -> Result<(), RunError> {
+        server.check()?;
+        if self.interrupt.is_raised() {
+            return Err(RunError::Interrupted);
+        }
+        if Instant::now() > deadline {
+            return Err(server.failed(&format!("{what} within {START_MAX:?}")));
+        }
+        std::thread::sleep(LOOK_EVERY);
+        Ok(())
     }
 
     fn gateway_config(&self, admin: SocketAddr) -> toml::Table {

@@ -28,6 +28,10 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
     if block.hiccups.max_us > limits.hiccup_ms * 1000.0 {
         block.marked.push(format!("a hiccup of {:.1} ms", block.hiccups.max_us / 1000.0));
     }
+    let core_us = block.core_hiccups.map_or(0.0, |late| late.max_us);
+    if core_us > limits.core_hiccup_ms * 1000.0 {
+        block.marked.push(format!("a hiccup of {:.1} ms on the server's core", core_us / 1000.0));
+    }
     if block.foreign_cpu_pct > limits.foreign_cpu_pct {
         let why = format!("other programs took {:.0} % of the machine", block.foreign_cpu_pct);
         block.marked.push(why);

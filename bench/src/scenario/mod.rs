@@ -161,6 +161,8 @@ pub struct Cores {
 pub struct Limits {
     /// Marked: the longest hiccup.
     pub hiccup_ms: f64,
+    /// Marked: the longest hiccup of a thread that shares the server's core.
+    pub core_hiccup_ms: f64,
     /// Marked: processor time of other programs, in percent of the machine.
     pub foreign_cpu_pct: f64,
     /// Invalid: the 99th percentile of the load threads' turns, unless below `share_pct` of the
@@ -173,6 +175,13 @@ pub struct Limits {
     pub feed_late_us: f64,
     /// See above.
     pub share_pct: f64,
+}
+
+impl Market {
+    /// Ticks a second, bursts included.
+    pub fn mean_rate(&self) -> f64 {
+        self.rate + f64::from(self.burst) * 1000.0 / f64::from(self.burst_every_ms)
+    }
 }
 
 impl Default for Market {
@@ -223,6 +232,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             hiccup_ms: 10.0,
+            core_hiccup_ms: 50.0,
             foreign_cpu_pct: 10.0,
             load_turn_us: 2000.0,
             load_cpu_pct: 95.0,
