@@ -37,8 +37,6 @@ pub struct Writer {
     record_size_max: usize,
     /// More than this is not held back: see [`Writer::append`].
     unflushed_bytes_max: u64,
-    /// Lent to [`Writer::append_with`]: it has no slice of the ring to lend.
-    scratch: Box<[u8]>,
 }
 
 impl Writer {
@@ -54,7 +52,6 @@ impl Writer {
             claim_stride: capacity / 64 / WORD_SIZE as u64 * WORD_SIZE as u64,
             record_size_max,
             unflushed_bytes_max: capacity / 8,
-            scratch: vec![0; record_size_max].into(),
         }
     }
 
@@ -82,24 +79,6 @@ impl Writer {
             self.flush();
         }
         Ok(end)
-    }
-
-    /// Like [`Writer::append`], with `size` bytes that `fill` writes in place of a ready record.
-    ///
-    /// `fill` finds bytes of earlier records there and must overwrite them all.
-    pub fn append_with(
-        &mut self,
-        size: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<Position, RecordTooLarge> {
-        if size > self.record_size_max {
-            return Err(self.too_large(size));
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        fill(&mut scratch[..size]);
-        let appended = self.append(&scratch[..size]);
-        self.scratch = scratch;
-        appended
     }
 
     /// Makes all that was appended visible and wakes the readers that sleep; returns how many.

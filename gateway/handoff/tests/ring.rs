@@ -74,7 +74,6 @@ fn the_largest_record_passes_and_a_larger_one_is_refused_and_leaves_nothing() {
     assert_eq!(writer.record_size_max(), 128);
     let refused = RecordTooLarge { size: 129, size_max: 128 };
     assert_eq!(writer.publish(&[1; 129]), Err(refused));
-    assert_eq!(writer.append_with(129, |_| unreachable!()), Err(refused));
     assert_eq!(reader.read(&mut batch), Read::Empty);
     writer.publish(&[7; 128]).unwrap();
     assert_eq!(reader.read(&mut batch), Read::Records(1));
@@ -85,7 +84,7 @@ fn the_largest_record_passes_and_a_larger_one_is_refused_and_leaves_nothing() {
 #[test]
 fn a_record_can_be_written_in_place() {
     let (mut writer, _subscribers, mut reader, mut batch) = ring(1 << 10);
-    writer.append_with(3, |bytes| bytes.copy_from_slice(b"abc")).unwrap();
+    writer.append(b"abc").unwrap();
     writer.flush();
     assert_eq!(reader.read(&mut batch), Read::Records(1));
     assert_eq!(records(&batch), [b"abc"]);
