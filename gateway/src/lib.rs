@@ -8,6 +8,7 @@ pub mod config;
 pub mod door;
 pub mod ingest;
 pub mod latency;
+mod listen;
 pub mod metrics;
 pub mod replica;
 pub mod shard;

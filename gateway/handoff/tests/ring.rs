@@ -82,7 +82,7 @@ fn the_largest_record_passes_and_a_larger_one_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_record_can_be_written_in_place() {
+fn an_appended_record_is_seen_once_flushed() {
     let (mut writer, _subscribers, mut reader, mut batch) = ring(1 << 10);
     writer.append(b"abc").unwrap();
     writer.flush();

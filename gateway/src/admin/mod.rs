@@ -21,7 +21,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -30,6 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config;
+use crate::listen::listen;
 use crate::metrics::Metrics;
 
 /// Connections at once; one more is closed at accept.
@@ -84,7 +84,7 @@ impl Admin {
     /// Takes the port, so that a busy one is told at start.
     pub fn bind(settings: &config::Admin) -> Result<Self, AdminError> {
         let at_address = |source| AdminError::Listen { address: settings.listen, source };
-        let listener = listen(settings.listen).map_err(at_address)?;
+        let listener = listen(settings.listen, BACKLOG).map_err(at_address)?;
         let address = listener.local_addr().map_err(at_address)?;
         Ok(Self { listener, address })
     }
@@ -123,16 +123,6 @@ impl Admin {
             Ok(())
         })
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the run before it to time out.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 async fn collect(surroundings: Arc<Surroundings>) {

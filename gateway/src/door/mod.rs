@@ -27,7 +27,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -38,6 +37,7 @@ use self::throttle::Throttle;
 pub use self::tls::TlsError;
 use crate::catalogue::Catalogue;
 use crate::config;
+use crate::listen::listen;
 use crate::metrics::{DoorMetrics, Metrics};
 use crate::shard::Mailbox;
 
@@ -106,7 +106,7 @@ impl Door {
     pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
         let tls = tls::server_config(&settings.cert_file, &settings.key_file)?;
         let at_address = |source| DoorError::Listen { address: settings.listen, source };
-        let listener = listen(settings.listen).map_err(at_address)?;
+        let listener = listen(settings.listen, BACKLOG).map_err(at_address)?;
         let address = listener.local_addr().map_err(at_address)?;
         Ok(Self { settings: settings.clone(), listener, address, tls })
     }
@@ -155,16 +155,6 @@ impl Hall {
     fn metrics(&self) -> &DoorMetrics {
         &self.metrics.door
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the run before it to time out.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// Accepts for ever. Each failure of accept is survived: of a connection that left already, or, after a
