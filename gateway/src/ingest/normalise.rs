@@ -153,7 +153,8 @@ impl Normaliser {
                     self.settle(at, recv, publisher);
                 }
             }
-            Event::Heartbeat | Event::Ack(_) | Event::Pong | Event::Ignored(_) => {}
+            Event::Ignored(kind) => self.feed_metrics().ignored.of(*kind).inc(),
+            Event::Heartbeat | Event::Ack(_) | Event::Pong => {}
         }
     }
 

@@ -51,6 +51,7 @@ fn write_ingest(metrics: &Metrics, text: &mut Text) {
     feeds.counter("messages_total", "Messages read from the venue.", |f| &f.messages);
     feeds.counter("received_bytes_total", "Bytes of these messages.", |f| &f.bytes);
     feeds.family("decode_failures_total", "Messages not understood.", |f| &f.decode_failures);
+    feeds.family("ignored_total", "Messages known and of no use here.", |f| &f.ignored);
     feeds.counter("gaps_total", "Sequence gaps of the venue.", |f| &f.gaps);
     feeds.counter("checksum_failures_total", "Books whose checksum was wrong.", |f| {
         &f.checksum_failures

@@ -94,6 +94,8 @@ pub struct FeedMetrics {
     pub bytes: Counter,
     /// Messages not understood, by kind.
     pub decode_failures: Family<DecodeFailure>,
+    /// Messages that are known and of no use here, by kind.
+    pub ignored: Family<venue::Ignored>,
     /// Sequence gaps of the venue.
     pub gaps: Counter,
     /// Books whose checksum was wrong.

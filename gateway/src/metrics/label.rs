@@ -76,6 +76,20 @@ macro_rules! label_set {
 
 pub(super) use label_set;
 
+impl Label for venue::Ignored {
+    const KEY: &'static str = "kind";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; Self::ALL.len()];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 impl Label for market::State {
     const KEY: &'static str = "state";
     const ALL: &'static [Self] = &Self::ALL;

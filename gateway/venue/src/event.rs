@@ -189,11 +189,8 @@ pub struct Ack<'a> {
     pub error: Option<&'a str>,
 }
 
-/// Every label [`Ignored::kind`] can return.
-pub const IGNORED: [&str; 4] = ["channel", "stream", "not_a_market_trade", "reply"];
-
 /// What is known and of no use here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ignored {
     /// A channel we do not ask for (Kraken `ohlc`, `level3`).
     Channel,
@@ -203,18 +200,18 @@ pub enum Ignored {
     /// `X` is `INSURANCE_FUND`, `ADL` or `NA`. Its price is far off the market, so it would put a
     /// false wick in every bar; it is counted and not published.
     NotAMarketTrade,
-    /// A reply that carries nothing.
-    Reply,
 }
 
 impl Ignored {
-    /// Its label, one of [`IGNORED`].
-    pub const fn kind(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Channel, Self::Stream, Self::NotAMarketTrade];
+
+    /// Its label in metrics.
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Channel => IGNORED[0],
-            Self::Stream => IGNORED[1],
-            Self::NotAMarketTrade => IGNORED[2],
-            Self::Reply => IGNORED[3],
+            Self::Channel => "channel",
+            Self::Stream => "stream",
+            Self::NotAMarketTrade => "not_a_market_trade",
         }
     }
 }

@@ -18,7 +18,7 @@ pub mod request;
 pub use binance::Binance;
 pub use error::{DecodeError, KINDS};
 pub use event::{
-    Ack, BookDelta, BookSnapshot, Event, IGNORED, Ignored, Instrument, Level, Quote, Ticker, Trade,
+    Ack, BookDelta, BookSnapshot, Event, Ignored, Instrument, Level, Quote, Ticker, Trade,
     UpdateIds,
 };
 pub use join::{Dialect, Join, JoinLimits, Outcome, Replay};
