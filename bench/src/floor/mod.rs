@@ -54,20 +54,16 @@ pub fn floor(
     interrupt: &Interrupt,
 ) -> io::Result<Vec<FloorFigure>> {
     let (server, load) = (granted(&cores.server), granted(&cores.load));
+    let sealers = [Sealer::None, Sealer::Bare, Sealer::Buffered];
+    let connect = |sealer: Sealer| Pairs::connect(options.sessions, sealer, &load);
+    let mut pairs = sealers.map(connect).into_iter().collect::<io::Result<Vec<_>>>()?;
+    let costs = pinned(&server, || costs(&mut pairs, options, interrupt))??;
+    pairs.into_iter().for_each(Pairs::end);
     let mut figures = Vec::new();
-    for sealer in [Sealer::None, Sealer::Bare, Sealer::Buffered] {
-        let mut pairs = Pairs::connect(options.sessions, sealer, &load)?;
-        let measured = pinned(&server, || {
-            GATHERED.map(|messages| {
-                let bytes = (messages * options.bytes) as usize;
-                send_figure(&mut pairs, bytes, options.seconds, interrupt)
-                    .map(|ns| figure(sealer.name(), messages, ns))
-            })
-        })?;
-        for one in measured {
-            figures.push(one?);
+    for (sealer, costs) in sealers.iter().zip(costs) {
+        for (messages, parts) in GATHERED.into_iter().zip(costs) {
+            figures.push(figure(sealer.name(), messages, median(parts).unwrap_or(0.0)));
         }
-        pairs.end();
     }
     let woken = wake::measure(&server, &load, Duration::from_secs_f64(options.seconds), interrupt)?;
     figures.push(figure("wake-up, until it runs (p50)", 1, woken.until_runs_ns));
@@ -80,31 +76,35 @@ fn figure(name: &str, messages: u32, ns: f64) -> FloorFigure {
     FloorFigure { name: name.to_owned(), messages, ns, cpu_seconds_per_million }
 }
 
-/// Processor nanoseconds of one record, sent.
-fn send_figure(
-    pairs: &mut Pairs,
-    bytes: usize,
-    seconds: f64,
+/// Processor nanoseconds of one record, sent: by sealer, size and part. All take turns, so that a noisy
+/// moment does not fall on one of them alone.
+fn costs(
+    pairs: &mut [Pairs],
+    options: &FloorOptions,
     interrupt: &Interrupt,
-) -> io::Result<f64> {
-    let payload = vec![b'x'; bytes];
-    let part = Duration::from_secs_f64(seconds / f64::from(PARTS + 1));
-    let mut parts = Vec::new();
+) -> io::Result<Vec<Vec<Vec<f64>>>> {
+    let part = Duration::from_secs_f64(options.seconds / f64::from(PARTS + 1));
+    let mut all = vec![vec![Vec::new(); GATHERED.len()]; pairs.len()];
     // The first part warms up: buffers grow, congestion windows open.
     for at in 0..=PARTS {
-        let (begin, cpu, mut sent) = (Instant::now(), thread_ns(), 0u64);
-        while begin.elapsed() < part {
-            pairs.send_to_all(&payload)?;
-            sent += pairs.sessions();
-            if interrupt.is_raised() {
-                return Err(io::ErrorKind::Interrupted.into());
+        for (pairs, costs) in pairs.iter_mut().zip(&mut all) {
+            for (messages, costs) in GATHERED.into_iter().zip(costs) {
+                let payload = vec![b'x'; (messages * options.bytes) as usize];
+                let (begin, cpu, mut sent) = (Instant::now(), thread_ns(), 0u64);
+                while begin.elapsed() < part {
+                    pairs.send_to_all(&payload)?;
+                    sent += pairs.sessions();
+                    if interrupt.is_raised() {
+                        return Err(io::ErrorKind::Interrupted.into());
+                    }
+                }
+                if at > 0 {
+                    costs.push((thread_ns() - cpu) as f64 / sent as f64);
+                }
             }
         }
-        if at > 0 {
-            parts.push((thread_ns() - cpu) as f64 / sent as f64);
-        }
     }
-    Ok(median(parts).unwrap_or(0.0))
+    Ok(all)
 }
 
 /// Processor time of the calling thread.

@@ -314,8 +314,8 @@ fn over_time(out: &mut String, run: &RunResult) {
 fn blocks(out: &mut String, run: &RunResult) {
     out.push_str(
         "<div class=\"scroll\"><table><tr><th>block</th><th>deliveries/s</th><th>p50</th><th>p99</th><th>p99.9</th>\
-         <th>max</th><th>lost</th><th>CPU s/M</th><th>msg/record</th><th>load core</th><th>load turns p99</th>\
-         <th>feed late p99</th><th>others' CPU</th></tr>",
+         <th>max</th><th>lost</th><th>CPU s/M</th><th>msg/record</th><th>load core</th><th>turns p99</th>\
+         <th>feed late</th><th>others</th></tr>",
     );
     for step in &run.steps {
         for (at, block) in step.blocks.iter().enumerate() {

@@ -38,7 +38,7 @@ pub fn summary(run: &RunResult) -> String {
     for figure in run.floor.iter().flatten() {
         let _ = writeln!(
             out,
-            "  floor       {:<24} {:>3} a record: {:>7.0} ns, {:.2} s per million",
+            "  floor       {:<28} {:>3} a record: {:>7.0} ns, {:.2} s per million",
             figure.name, figure.messages, figure.ns, figure.cpu_seconds_per_million
         );
     }
