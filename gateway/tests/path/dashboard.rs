@@ -99,7 +99,7 @@ impl Dashboard {
         Self { shared, name: name.to_owned(), leave: Some(leave), thread }
     }
 
-    /// What is known now.
+    /// What is known now; nothing is heard while it is looked at, so look once at a time.
     pub fn view(&self) -> MutexGuard<'_, View> {
         self.shared.lock()
     }

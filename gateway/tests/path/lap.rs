@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use feed_sim::{Burst, Generate};
+use gateway::metrics::TickKind;
 
 use super::dashboard::Dashboard;
 use super::faults::same_books;
 use super::rig::{Gateway, PATIENCE, any_port, kraken_feed, wish};
 use super::venue::{self, DEPTH, SYMBOLS, market};
-use super::view::View;
 
 const SMALL: &str = "[ring]\nbytes = 65536\n[shard]\noutbox_bytes_max = 1073741824\n\
     [ingest]\nbook_levels_max = 10\nsilence_timeout_ms = 60000\n";
@@ -46,12 +46,25 @@ fn a_lapped_shard_brings_every_session_up_to_date_and_hides_nothing() {
     let laps = gateway.laps();
     let lost: u64 = gateway.metrics.shards.iter().map(|shard| shard.lost_records.value()).sum();
     assert!(laps > 0 && lost > 0, "the burst did not overtake the shard");
-    let missed = |view: &View| (view.announced, view.merged);
+    let published = |kinds: &[TickKind]| {
+        kinds.iter().map(|kind| gateway.metrics.ingest.ticks_published.of(*kind).value()).sum()
+    };
+    let trades: u64 = published(&[TickKind::Trade]);
+    let books: u64 = published(&[TickKind::Book]);
+    let tickers: u64 = published(&[TickKind::Quote, TickKind::Statistics]);
     for dashboard in &numbered {
+        dashboard.wait("every number is told or announced", PATIENCE, |view| {
+            let told = ["trade", "book", "ticker"].map(|channel| view.numbered(channel));
+            told == [trades, books, tickers]
+        });
         dashboard.is_content();
         assert!(dashboard.view().merged > 0, "what was missed is named");
     }
     plain.is_content();
-    let (announced, merged) = missed(&numbered[0].view());
-    eprintln!("{laps} laps, {lost} records lost; announced {announced}, merged {merged}");
+    let view = numbered[0].view();
+    let (announced, merged) = (view.announced, view.merged);
+    eprintln!(
+        "{laps} laps, {lost} records lost of {books} book changes, {trades} trades and {tickers} \
+         quotes; announced {announced}, merged {merged}"
+    );
 }

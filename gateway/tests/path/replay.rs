@@ -65,14 +65,25 @@ fn names() -> [&'static str; 3] {
 }
 
 /// The venue, opened at an address where the gateway looks for it already.
-fn play(files: &[PathBuf], speed: f64, venue: SocketAddr) -> Handle {
+///
+/// A first word makes the gateway ask for its books before the recording begins, so that it is given
+/// the recorded snapshots; one who asks later is given the book of that moment, cut to 1,000 levels.
+fn play(files: &[PathBuf], speed: f64, venue: SocketAddr, gateway: &Gateway) -> Handle {
     let replay = Replay {
         binance_spot: files[..2].to_vec(),
         binance_usdm: files[2..].to_vec(),
         speed: Speed::Factor(speed),
+        start_delay: Duration::from_secs(2),
         ..Replay::default()
     };
-    replay.start_thread(venue).expect("the port is still free")
+    let simulator = replay.start_thread(venue).expect("the port is still free");
+    gateway.wait("both feeds are connected", PATIENCE, |_| simulator.connections() == 2);
+    simulator.send_raw(r#"{"result":null,"id":1}"#);
+    gateway.wait("both feeds are live", PATIENCE, |gateway| {
+        gateway.metrics.ingest.feeds.iter().all(|feed| feed.live.value() == 1)
+    });
+    assert_eq!(simulator.ticks(), 0, "the recording has not begun");
+    simulator
 }
 
 fn read(files: &[PathBuf]) -> Vec<Recording> {
@@ -175,9 +186,9 @@ fn the_recorded_binance_market_arrives_whole_and_exact() {
     let gateway = Gateway::start(&feeds(venue));
     let mut audience = Audience::new(&gateway);
     let (speed, begun) = (speed(), Instant::now());
-    let simulator = play(&files, speed, venue);
+    let simulator = play(&files, speed, venue, &gateway);
     let recordings = read(&files);
-    let limit = Duration::from_secs_f64(SPAN_S / speed + 90.0);
+    let limit = Duration::from_secs_f64(SPAN_S / speed + 60.0);
     audience.watch_to_the_end(&gateway, &recordings, limit);
     let took = begun.elapsed();
 
@@ -214,7 +225,7 @@ fn a_gap_in_a_recorded_market_is_mended_while_the_others_go_on() {
     let gateway = Gateway::start(&feeds(venue));
     let dashboard = watch(&gateway, SHALLOW, &["trade", "book"]);
     dashboard.wait("the subscriptions are granted", PATIENCE, |view| view.acks == 2);
-    let simulator = play(&files, 40.0, venue);
+    let simulator = play(&files, 40.0, venue, &gateway);
     let names = names();
     dashboard.wait("the market moves", PATIENCE, |view| {
         names.iter().all(|name| view.frames.get(*name).is_some_and(|frames| frames.len() > 100))

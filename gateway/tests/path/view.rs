@@ -114,6 +114,11 @@ impl View {
         told.map_or("ok", |told| &told.1)
     }
 
+    /// Updates of a channel, over all symbols, that were told or announced as missing.
+    pub fn numbered(&self, channel: &str) -> u64 {
+        self.sequences.iter().filter(|(key, _)| key.0 == channel).map(|(_, seq)| seq).sum()
+    }
+
     /// How much was heard, for who waited in vain.
     pub fn summary(&self) -> String {
         let trades: usize = self.trades.values().map(Vec::len).sum();
