@@ -153,6 +153,8 @@ pub struct FeedSide {
     pub late_p99_us: f64,
     /// The latest.
     pub late_max_us: f64,
+    /// Processor time within the window, in percent of a core.
+    pub cpu_pct: f64,
     /// Within the window, as seen by a connection of our own; none where there was none.
     pub direct: Option<Percentiles>,
 }
@@ -196,6 +198,7 @@ impl FeedSide {
             late_p50_us: late("p50_us"),
             late_p99_us: late("p99_us"),
             late_max_us: late("max_us"),
+            cpu_pct: 0.0,
             direct: None,
         }
     }

@@ -101,8 +101,9 @@ fn describe(out: &mut String, step: &Step) {
     let load: Vec<String> = block.load.cpu_pct.iter().map(|pct| format!("{pct:.0} %")).collect();
     let _ = writeln!(
         out,
-        "  load side   {} of a core, turns p99 {}; feed late p99 {} (whole block {}, max {}); {:.0} bytes a delivery",
+        "  load side   {} of a core, feed {:.0} %, turns p99 {}; feed late p99 {} (whole block {}, max {}); {:.0} bytes a delivery",
         load.join(" + "),
+        block.feed.cpu_pct,
         time(block.load.turns.p99_us),
         time(block.feed.p99_us()),
         time(block.feed.late_p99_us),

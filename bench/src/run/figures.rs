@@ -67,7 +67,10 @@ impl Course {
                 ..ServerSide::default()
             },
             load: self.load(gathered, seconds),
-            feed,
+            feed: FeedSide {
+                cpu_pct: 100.0 * (after.feed.cpu_seconds - before.feed.cpu_seconds) / seconds,
+                ..feed
+            },
             unruly: gathered.unruly.clone(),
             trouble: gathered.trouble.clone(),
             ..Block::default()

@@ -17,6 +17,11 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
     if busiest > limits.load_cpu_pct {
         block.invalid.push(format!("a load thread took {busiest:.0} % of a core"));
     }
+    let cores = &scenario.cores;
+    let together = busiest + block.feed.cpu_pct;
+    if cores.load.len() == 1 && cores.load == cores.feed && together > limits.load_cpu_pct {
+        block.invalid.push(format!("load side and feed filled their core ({together:.0} %)"));
+    }
     let late_us = block.feed.p99_us();
     if late_us > limits.feed_late_us.max(share_us) {
         let why = format!("feed-sim was {:.1} ms late at p99", late_us / 1000.0);
