@@ -98,9 +98,10 @@ pub fn play(
         .map_err(RunError::Folder)??;
     let course = observe(scenario, setting, &mut stage, &crew, &window)?;
     let home = crew.stop()?;
-    let direct = probe.map(Probe::end).map(|late| late.percentiles());
+    let published = probe.map(Probe::end);
+    let direct = published.as_ref().map(|seen| seen.late.percentiles());
     let venue = stage.take_down();
-    let gathered = Gathered::of(home, window.slices());
+    let gathered = Gathered::of(home, window.slices(), &watch, published.as_ref());
     let feed = FeedSide { direct, ..venue.as_ref().map(FeedSide::of).unwrap_or_default() };
     let mut block = course.block(scenario, &gathered, feed, &window);
     block.server.resident_kib_alone = resident_alone;

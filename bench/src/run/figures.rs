@@ -3,13 +3,16 @@
 use super::crowd::{Crowd, Shares};
 use super::http;
 use super::noise::Seen;
+use super::probe::Published;
 use super::stage::Stage;
 use super::system::{self, Usage, usage};
 use super::window::Window;
 use crate::fleet::latency::Latency;
 use crate::fleet::meter::Counts;
 use crate::load::thread::Traffic;
+use crate::load::watch::Watch;
 use crate::report::result::{Block, FeedSide, LoadSide, ServerSide, Slice, UnrulySide};
+use crate::scan::message::Channel;
 use crate::scenario::Scenario;
 
 /// What was seen around the window.
@@ -139,7 +142,12 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn of(home: Vec<(Crowd, Traffic)>, slices: usize) -> Self {
+    pub(super) fn of(
+        home: Vec<(Crowd, Traffic)>,
+        slices: usize,
+        watch: &Watch,
+        published: Option<&Published>,
+    ) -> Self {
         let mut all = Self {
             slices: (0..slices).map(|_| Latency::new()).collect(),
             arrived: vec![0; slices],
@@ -173,10 +181,31 @@ impl Gathered {
             side.latency = late.percentiles();
             side.back = back.percentiles();
         }
-        // What another session got, this one should have.
+        if !watch.seq && all.unruly.is_none() {
+            expect(&mut shares, watch, published);
+        }
+        // What the venue published, or another session got, this one should have.
         let unequal: u64 = shares.values().map(|(most, sum, count)| most * count - sum).sum();
         all.counts.lost += unequal;
         all
+    }
+}
+
+/// Every session of a symbol counts, also one that got nothing; and so does what the venue published.
+fn expect(shares: &mut Shares, watch: &Watch, published: Option<&Published>) {
+    let mut watchers = vec![0u64; watch.symbols.len()];
+    for symbol in watch.by_session.iter().flatten() {
+        watchers[*symbol as usize] += 1;
+    }
+    let ticks = |symbol: &str| published?.ticks.get(symbol.as_bytes()).copied();
+    for (at, symbol) in watch.symbols.iter().enumerate().filter(|(at, _)| watchers[*at] > 0) {
+        if watch.channels.contains(&Channel::Ticker) {
+            let share = shares.entry((at as u32, Channel::Ticker, 0)).or_default();
+            share.0 = share.0.max(ticks(symbol).unwrap_or(0));
+        }
+    }
+    for ((symbol, _, _), share) in shares.iter_mut() {
+        share.2 = watchers[*symbol as usize];
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use super::quick::Stamps;
 use super::window::Window;
 use crate::fleet::latency::Latency;
@@ -16,11 +18,20 @@ use crate::load::frame::Requests;
 use crate::load::inbound::{Heard, Inbound};
 use crate::load::upgrade::Upgrade;
 
+/// What the venue published within the window, of the symbols that were listened to.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// How late.
+    pub late: Latency,
+    /// Ticks by symbol: what every session of it should get.
+    pub ticks: FxHashMap<Box<[u8]>, u64>,
+}
+
 /// A running probe.
 #[derive(Debug)]
 pub struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Latency>,
+    thread: JoinHandle<Published>,
 }
 
 const WAIT_MAX: Duration = Duration::from_millis(200);
@@ -45,16 +56,16 @@ impl Probe {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
-            let mut late = Latency::new();
-            // A probe that fails has measured less; the summary of feed-sim itself remains.
-            let _ = listen(feed, &request, &window, &stopped, &mut late);
-            late
+            let mut seen = Published::default();
+            // A probe that fails has seen less; the summary of feed-sim itself remains.
+            let _ = listen(feed, &request, &window, &stopped, &mut seen);
+            seen
         })?;
         Ok(Self { stop, thread })
     }
 
-    /// Ends, and says how late ticks were.
-    pub fn end(self) -> Latency {
+    /// Ends, and says what was published.
+    pub fn end(self) -> Published {
         self.stop.store(true, Relaxed);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
@@ -65,7 +76,7 @@ fn listen(
     request: &str,
     window: &Window,
     stop: &AtomicBool,
-    late: &mut Latency,
+    seen: &mut Published,
 ) -> io::Result<()> {
     let mut socket = TcpStream::connect(feed)?;
     socket.set_read_timeout(Some(WAIT_MAX))?;
@@ -96,7 +107,12 @@ fn listen(
             let Heard::Text(text) = heard else { return };
             let Some(quick) = stamps.quick(text) else { return };
             if window.slice_of(quick.due_ns).is_some() {
-                late.record(received_ns.saturating_sub(quick.due_ns));
+                seen.late.record(received_ns.saturating_sub(quick.due_ns));
+                if let Some(count) = seen.ticks.get_mut(quick.symbol) {
+                    *count += 1;
+                } else {
+                    seen.ticks.insert(quick.symbol.into(), 1);
+                }
             }
         };
         inbound.take(rest, heard).map_err(io::Error::other)?;

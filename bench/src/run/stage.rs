@@ -238,7 +238,8 @@ impl Start<'_> {
         let text = format!(
             "[door]\nlisten = \"{listen}\"\ncert_file = '{}'\nkey_file = '{}'\n\
              sessions_max = {sessions_max}\n[admin]\nlisten = \"{admin}\"\n\
-             [log]\nlevel = \"warn\"\n[shard]\nrequests_per_second_max = 1000\n{feeds}",
+             [log]\nlevel = \"warn\"\n[shard]\nrequests_per_second_max = 1000\n\
+             mailbox_max = 4096\n{feeds}",
             certificate.0.display(),
             certificate.1.display(),
         );

@@ -27,7 +27,7 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
         let why = format!("feed-sim was {:.1} ms late at p99", late_us / 1000.0);
         block.invalid.push(why);
     }
-    if block.latency.count == 0 {
+    if block.latency.count == 0 && block.counts.lost == 0 {
         block.invalid.push("nothing was delivered".to_owned());
     }
     if block.hiccups.max_us > limits.hiccup_ms * 1000.0 {
@@ -43,7 +43,7 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
     }
     let counts = &block.counts;
     let faults = [
-        ("lost", counts.lost),
+        ("lost, or later than the drain", counts.lost),
         ("out of order", counts.out_of_order),
         ("unreadable", counts.unreadable),
         ("subscriptions refused", counts.refused),
