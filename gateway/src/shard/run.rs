@@ -22,7 +22,7 @@ const BATCH_BYTES: usize = 32 * 1024;
 /// Readiness events taken per cycle.
 const EVENTS_MAX: usize = 1024;
 /// Arrivals taken per cycle: each costs a registration and a greeting.
-const ARRIVALS_MAX: usize = 16;
+const ARRIVALS_MAX: usize = 32;
 /// How often deadlines, heartbeats and counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
