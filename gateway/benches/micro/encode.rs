@@ -1,7 +1,7 @@
 //! What is true to the frame a dashboard gets: per channel, plain and with the extension's marks.
 
 use market::{BookSide, Interval, Level};
-use wire::data::{self, Marks, FrameType};
+use wire::data::{self, FrameType, Marks};
 
 use crate::case::{Case, Workload, endless};
 use crate::fixtures::{self, LEVELS, VARIANTS};

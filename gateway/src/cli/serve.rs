@@ -40,9 +40,7 @@ fn blame(error: StartError) -> Failure {
         StartError::Door(DoorError::Tls(_))
         | StartError::Ring(_)
         | StartError::RingTooSmall { .. }
-        | StartError::Ingest(_) => {
-            Failure::Usage(error.into())
-        }
+        | StartError::Ingest(_) => Failure::Usage(error.into()),
         StartError::Door(_) | StartError::Admin(_) | StartError::Thread(_) => {
             Failure::Runtime(error.into())
         }
