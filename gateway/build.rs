@@ -1,5 +1,6 @@
-//! Lists the dashboard's files, so that the door carries them inside the program and a new file needs no
-//! second mention anywhere. Only what a browser loads counts; tests and package.json stay out.
+//! Lists the dashboard's files, so that the door carries them inside the program and a new file
+//! needs no second mention anywhere. Only what a browser loads counts; tests and package.json stay
+//! out.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! `bench compare A B`: the same scenario for two servers in turn (A B B A), and A once more under
-//! another name. What is told is the ratio of medians, with an interval by bootstrap over the blocks;
-//! the ratio of A to itself shows how much of that is noise.
+//! another name. What is told is the ratio of medians, with an interval by bootstrap over the
+//! blocks; the ratio of A to itself shows how much of that is noise.
 
 use std::fmt::Write as _;
 

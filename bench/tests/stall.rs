@@ -1,7 +1,7 @@
-//! The measure against a server whose faults are known: it stands still for 20 ms in each second. Of
-//! the ticks 2 % wait, each between 0 and 20 ms, evenly: one in a hundred of all waits longer than
-//! 10 ms, one in a thousand longer than 19 ms. A measure that leaves out what was not sent in time
-//! (coordinated omission) would show none of it.
+//! The measure against a server whose faults are known: it stands still for 20 ms in each second.
+//! Of the ticks 2 % wait, each between 0 and 20 ms, evenly: one in a hundred of all waits longer
+//! than 10 ms, one in a thousand longer than 19 ms. A measure that leaves out what was not sent in
+//! time (coordinated omission) would show none of it.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test is no library")]
 #![allow(clippy::print_stdout, reason = "a test that judges less has to say so")]
@@ -51,8 +51,8 @@ fn measure(stall: Duration) -> Block {
     play(&scenario, &contender, &setting).unwrap().block
 }
 
-/// Measures until `holds`. Noise can spoil an upper bound, so a machine that was never quiet decides
-/// nothing; a quiet one does.
+/// Measures until `holds`. Noise can spoil an upper bound, so a machine that was never quiet
+/// decides nothing; a quiet one does.
 fn upper_bounds(stall: Duration, always: impl Fn(&Percentiles), holds: impl Fn(&Block) -> bool) {
     let mut quiet = 0;
     for attempt in 1..=ATTEMPTS {

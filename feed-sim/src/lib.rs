@@ -29,8 +29,8 @@
 //! ```
 //!
 //! Each simulator runs on a thread of its own (`sim`), with `truth` and `alarm` beside it when
-//! they are needed. Dropping its [`Handle`] stops it; [`Handle::stop`] also waits and hands over the
-//! [`Summary`].
+//! they are needed. Dropping its [`Handle`] stops it; [`Handle::stop`] also waits and hands over
+//! the [`Summary`].
 
 #![forbid(unsafe_code)]
 

@@ -6,11 +6,17 @@
 //! ```
 //!
 //! Not an open loop: what is asked here is how fast one core can go and whether it allocates. Each
-//! pass starts from nothing and replays everything; the first passes warm up, the median of the others
-//! is reported, in time on the processor: on a shared machine the clock on the wall measures the others. Allocations are counted by the allocator itself, over a second half of a pass,
-//! when every buffer has reached its size. Run it with `cargo bench -p gateway --bench ingest`;
+//! pass starts from nothing and replays everything; the first passes warm up, the median of the
+//! others is reported, in time on the processor: on a shared machine the clock on the wall measures
+//! the others. Allocations are counted by the allocator itself, over a second half of a pass, when
+//! every buffer has reached its size. Run it with `cargo bench -p gateway --bench ingest`;
 //! `-- --json` prints one line.
-#![allow(clippy::print_stdout, missing_docs, unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    missing_docs,
+    unsafe_code,
+    reason = "a benchmark prints its table, and counts what the allocator is asked for"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -163,8 +169,8 @@ impl Gateway {
         gateway
     }
 
-    /// Trades that fill every history (bars of 15 days among them) before the recording begins, as in
-    /// a gateway that has been running: what grows to a bound has reached it.
+    /// Trades that fill every history (bars of 15 days among them) before the recording begins, as
+    /// in a gateway that has been running: what grows to a bound has reached it.
     fn live_through_the_years(&mut self) {
         const BEGIN_MS: u64 = 1_723_161_250_000;
         const DAYS_15_MS: u64 = 15 * 86_400_000;
@@ -211,8 +217,8 @@ struct Times {
     published: u64,
 }
 
-/// Time this thread has been on a processor, in nanoseconds; from the clock where the system does not
-/// say.
+/// Time this thread has been on a processor, in nanoseconds; from the clock where the system does
+/// not say.
 fn on_processor(begin: Instant) -> u64 {
     let stated = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let first = stated.and_then(|text| text.split(' ').next()?.parse().ok());

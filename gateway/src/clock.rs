@@ -1,8 +1,8 @@
 //! The one clock: nanoseconds since 1970.
 //!
-//! It is anchored to the wall clock once, at start, and runs on the monotonic clock from there: a step
-//! of the wall clock never turns a latency negative. The price is that it drifts from a wall clock
-//! that is being slewed, by what NTP corrects while the process lives.
+//! It is anchored to the wall clock once, at start, and runs on the monotonic clock from there: a
+//! step of the wall clock never turns a latency negative. The price is that it drifts from a wall
+//! clock that is being slewed, by what NTP corrects while the process lives.
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

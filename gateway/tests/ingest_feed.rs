@@ -1,5 +1,5 @@
 //! Ingest against a played venue over real sockets: everything that can go wrong with it, and back.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "a test says by its name what it is for")]
 
 mod ingest_harness;
 

@@ -1,5 +1,9 @@
 //! Ingest without sockets: messages in, the ring read and folded.
-#![allow(missing_docs, clippy::print_stdout)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "a test says by its name what it is for, and aloud what it skips"
+)]
 
 mod ingest_harness;
 

@@ -55,8 +55,8 @@ impl Latency {
         &self.0
     }
 
-    /// Points of the percentile plot: how many times fewer than all were slower (1, 10, 100 stand for
-    /// 0, 90, 99 %), and the latency there in microseconds. Dense enough for a smooth line.
+    /// Points of the percentile plot: how many times fewer than all were slower (1, 10, 100 stand
+    /// for 0, 90, 99 %), and the latency there in microseconds. Dense enough for a smooth line.
     pub fn curve(&self) -> Vec<(f64, f64)> {
         if self.0.is_empty() {
             return Vec::new();

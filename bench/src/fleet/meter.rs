@@ -1,5 +1,5 @@
-//! The dashboards of one load thread, as a meter: how late each delivery was, and whether the numbers
-//! run on. Books are not rebuilt here; that is what `verify` is for.
+//! The dashboards of one load thread, as a meter: how late each delivery was, and whether the
+//! numbers run on. Books are not rebuilt here; that is what `verify` is for.
 
 use rustc_hash::FxHashMap;
 

@@ -39,7 +39,8 @@ pub struct FleetOptions {
     /// The gateway's process, to be watched: memory and processor time, each second
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
-    /// Microseconds that the 99th percentile of our own turns may take; above, the run is marked late
+    /// Microseconds that the 99th percentile of our own turns may take; above, the run is marked
+    /// late
     #[arg(long, value_name = "US", default_value_t = 2000.0)]
     pub late_max_us: f64,
     /// Also write the result as JSON to this file

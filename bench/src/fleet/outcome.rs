@@ -59,7 +59,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// 0 measured, 1 something was lost, out of order, refused or ended, 3 not every session came up.
+    /// 0 measured, 1 something was lost, out of order, refused or ended, 3 not every session came
+    /// up.
     pub fn exit_code(&self) -> u8 {
         let Counts { lost, out_of_order, unreadable, refused, ended, not_connected, .. } =
             self.counts;

@@ -76,8 +76,8 @@ fn figure(name: &str, messages: u32, ns: f64) -> FloorFigure {
     FloorFigure { name: name.to_owned(), messages, ns, cpu_seconds_per_million }
 }
 
-/// Processor nanoseconds of one record, sent: by sealer, size and part. All take turns, so that a noisy
-/// moment does not fall on one of them alone.
+/// Processor nanoseconds of one record, sent: by sealer, size and part. All take turns, so that a
+/// noisy moment does not fall on one of them alone.
 fn costs(
     pairs: &mut [Pairs],
     options: &FloorOptions,

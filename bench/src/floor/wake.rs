@@ -1,5 +1,5 @@
-//! What it costs to wake a thread that sleeps in epoll, through the eventfd that mio's waker is: until
-//! it runs, and what the waking thread pays.
+//! What it costs to wake a thread that sleeps in epoll, through the eventfd that mio's waker is:
+//! until it runs, and what the waking thread pays.
 
 use std::io;
 use std::sync::Arc;

@@ -24,7 +24,8 @@ pub struct Aim {
     /// Symbols each session subscribes; all of them where there are fewer
     #[arg(long, value_name = "K", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub symbols_per_session: u32,
-    /// Symbols to choose from, most popular first; without it, all that the instrument channel lists
+    /// Symbols to choose from, most popular first; without it, all that the instrument channel
+    /// lists
     #[arg(long, value_name = "A/B,C/D", value_delimiter = ',')]
     pub symbols: Vec<String>,
     /// Choose by popularity: the symbol of rank r with weight 1/r^EXPONENT

@@ -61,8 +61,8 @@ pub trait Dashboard: Send {
     /// `session` is over, not at our wish.
     fn ended(&mut self, session: SessionId, ending: &Ending);
 
-    /// A whole binary message; protocol v2 has none, other dialects do. As `message`, but it may also
-    /// answer.
+    /// A whole binary message; protocol v2 has none, other dialects do. As `message`, but it may
+    /// also answer.
     fn binary(&mut self, _: SessionId, _: &[u8], _: u64, _: &mut Requests) -> bool {
         false
     }

@@ -1,4 +1,5 @@
-//! One TCP connection under TLS 1.3: rustls without its buffers, so that an idle session holds none.
+//! One TCP connection under TLS 1.3: rustls without its buffers, so that an idle session holds
+//! none.
 //!
 //! All sessions of a thread read into one `Inbox` and decrypt there; only the beginning of a record
 //! that is not complete stays with the session, in a buffer lent by the inbox. rustls hands each

@@ -1,5 +1,6 @@
 //! The HTTP upgrade, by hand: one request, one answer that must be exactly a WebSocket's (RFC 6455
-//! section 4). No compression is offered, as no dashboard needs it here and it would hide the bytes.
+//! section 4). No compression is offered, as no dashboard needs it here and it would hide the
+//! bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

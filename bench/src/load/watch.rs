@@ -54,8 +54,8 @@ impl Watch {
         answers
     }
 
-    /// The bar minutes that tell a frame's stream from others of its symbol: 0 but for ohlc. A notice
-    /// that does not say them means the only ones there are.
+    /// The bar minutes that tell a frame's stream from others of its symbol: 0 but for ohlc. A
+    /// notice that does not say them means the only ones there are.
     pub fn interval_of(&self, channel: Channel, said: u64) -> u64 {
         match (channel, said, &self.intervals[..]) {
             (Channel::Ohlc, 0, [only]) => *only,

@@ -1,5 +1,5 @@
-//! The interval log that `HdrHistogram`'s own tools read (format 1.3, V2 histograms, base64): one line a
-//! slice, values in nanoseconds, maxima in milliseconds.
+//! The interval log that `HdrHistogram`'s own tools read (format 1.3, V2 histograms, base64): one
+//! line a slice, values in nanoseconds, maxima in milliseconds.
 
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! How a run is told: while it runs (`progress`), and afterwards as JSON (`result`), HDR interval log
-//! (`hlog`), terminal text and Markdown (`text`), and a page (`html`, drawn by `chart`).
+//! How a run is told: while it runs (`progress`), and afterwards as JSON (`result`), HDR interval
+//! log (`hlog`), terminal text and Markdown (`text`), and a page (`html`, drawn by `chart`).
 
 pub mod chart;
 pub mod hlog;

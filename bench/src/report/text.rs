@@ -52,8 +52,8 @@ pub fn summary(run: &RunResult) -> String {
 pub fn floor_ratio(run: &RunResult) -> Option<f64> {
     let step = run.steps.first()?;
     let cost = step.median(|block| block.server.cpu_seconds_per_million)?;
-    // A server that does not say how it gathers is judged by what its reads brought: its sends held at
-    // most so many, so the ratio is no less than that.
+    // A server that does not say how it gathers is judged by what its reads brought: its sends held
+    // at most so many, so the ratio is no less than that.
     let per_read = || step.median(|block| Some(block.load.messages_per_read));
     let told = step.median(|block| block.server.messages_per_record);
     let gathered = told.or_else(per_read).unwrap_or(1.0).clamp(1.0, 64.0);

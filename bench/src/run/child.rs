@@ -1,5 +1,5 @@
-//! A program that a run starts and ends: pinned from its first instruction, its output read, ended by
-//! SIGTERM and, if it does not go, SIGKILL; also when the run fails.
+//! A program that a run starts and ends: pinned from its first instruction, its output read, ended
+//! by SIGTERM and, if it does not go, SIGKILL; also when the run fails.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -1,11 +1,12 @@
-//! Which core runs what. Threads and programs inherit the cores of the thread that starts them, so a
-//! short-lived thread is pinned and does the starting.
+//! Which core runs what. Threads and programs inherit the cores of the thread that starts them, so
+//! a short-lived thread is pinned and does the starting.
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Runs `start` on a thread bound to `cores`; whatever it starts is bound alike. Without cores, as is.
+/// Runs `start` on a thread bound to `cores`; whatever it starts is bound alike. Without cores, as
+/// is.
 pub fn pinned<T: Send>(cores: &[usize], start: impl FnOnce() -> T + Send) -> io::Result<T> {
     if cores.is_empty() {
         return Ok(start());

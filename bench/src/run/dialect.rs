@@ -1,5 +1,6 @@
-//! How a server is asked and how it answers, where it is not Kraken's way: the seam for servers that
-//! speak a protocol of their own. What comes out is always Kraken's text, as feed-sim wrote it.
+//! How a server is asked and how it answers, where it is not Kraken's way: the seam for servers
+//! that speak a protocol of their own. What comes out is always Kraken's text, as feed-sim wrote
+//! it.
 
 use std::fmt::Write as _;
 
@@ -20,7 +21,8 @@ pub enum Dialect {
     /// The same requests; acks may be missing, so nothing is waited for but the upgrade.
     #[serde(alias = "kraken-v2")]
     Unacknowledged,
-    /// NATS over WebSocket: one subject a symbol, below `ticker`, as bench/peers/nats/client.py has it.
+    /// NATS over WebSocket: one subject a symbol, below `ticker`, as bench/peers/nats/client.py has
+    /// it.
     Nats,
 }
 
@@ -86,8 +88,8 @@ impl Dialect {
     }
 }
 
-/// Takes one whole protocol message off `bytes`: `MSG subject sid [reply] size CRLF payload CRLF`, or a
-/// line of another kind.
+/// Takes one whole protocol message off `bytes`: `MSG subject sid [reply] size CRLF payload CRLF`,
+/// or a line of another kind.
 fn nats_message(
     bytes: &[u8],
     requests: &mut Requests,

@@ -191,7 +191,8 @@ impl Gathered {
     }
 }
 
-/// Every session of a symbol counts, also one that got nothing; and so does what the venue published.
+/// Every session of a symbol counts, also one that got nothing; and so does what the venue
+/// published.
 fn expect(shares: &mut Shares, watch: &Watch, published: Option<&Published>) {
     let mut watchers = vec![0u64; watch.symbols.len()];
     for symbol in watch.by_session.iter().flatten() {

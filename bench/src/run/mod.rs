@@ -154,8 +154,8 @@ pub fn empty(name: &str, scenario: &Scenario, contender: &Contender) -> RunResul
     }
 }
 
-/// Plays one block for each of `order` (positions in `contenders`), and gathers them by contender. A
-/// peer that fails leaves a gap and a reason in `failures`; the others go on.
+/// Plays one block for each of `order` (positions in `contenders`), and gathers them by contender.
+/// A peer that fails leaves a gap and a reason in `failures`; the others go on.
 pub fn in_turn(
     name: &str,
     scenario: &Scenario,

@@ -1,5 +1,5 @@
-//! What the machine did to everybody while a block was measured: hiccups of a thread that only sleeps,
-//! and processor time, in all and taken by the host.
+//! What the machine did to everybody while a block was measured: hiccups of a thread that only
+//! sleeps, and processor time, in all and taken by the host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -37,8 +37,9 @@ pub struct Seen {
 }
 
 impl Noise {
-    /// Begins; the coming `seconds` are cut into `slices`. One thread is bound to no core: it is late
-    /// only when none had time for it. Where the server has `cores`, another is bound to the same.
+    /// Begins; the coming `seconds` are cut into `slices`. One thread is bound to no core: it is
+    /// late only when none had time for it. Where the server has `cores`, another is bound to the
+    /// same.
     pub fn start(seconds: f64, slices: usize, cores: &[usize]) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let bound = (!cores.is_empty()).then(|| pinned(cores, || meter(seconds, slices, &stop)));

@@ -1,5 +1,5 @@
-//! Listens to feed-sim itself, beside the server: how late ticks leave the venue, within the window. Its
-//! own waiting for a core is in the figure, so the truth is at most this.
+//! Listens to feed-sim itself, beside the server: how late ticks leave the venue, within the
+//! window. Its own waiting for a core is in the figure, so the truth is at most this.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -179,7 +179,8 @@ impl Start<'_> {
         Ok((server, admin))
     }
 
-    /// A symbol exists for dashboards once the venue has spoken of it: until then it would be refused.
+    /// A symbol exists for dashboards once the venue has spoken of it: until then it would be
+    /// refused.
     fn wait_known(
         &self,
         server: &mut Child,

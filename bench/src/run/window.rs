@@ -1,13 +1,13 @@
-//! The ticks that count: those *due* within the window, however late they arrive. Set once by the main
-//! thread when every session is ready, read by the load threads.
+//! The ticks that count: those *due* within the window, however late they arrive. Set once by the
+//! main thread when every session is ready, read by the load threads.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// When ticks must be due to count. Before it is opened nothing does.
 #[derive(Debug)]
 pub struct Window {
-    /// Nanoseconds, as all here; since 1970. Relaxed: a message more or less at the edge changes no figure, and
-    /// each is judged by its own time.
+    /// Nanoseconds, as all here; since 1970. Relaxed: a message more or less at the edge changes no
+    /// figure, and each is judged by its own time.
     from: AtomicU64,
     length: u64,
     slice: u64,

@@ -170,8 +170,8 @@ pub struct Limits {
     pub load_turn_us: f64,
     /// Invalid: a load thread's processor time, in percent of a core.
     pub load_cpu_pct: f64,
-    /// Invalid: the 99th percentile of feed-sim's lateness, unless below `share_pct` of the measured
-    /// one.
+    /// Invalid: the 99th percentile of feed-sim's lateness, unless below `share_pct` of the
+    /// measured one.
     pub feed_late_us: f64,
     /// See above.
     pub share_pct: f64,

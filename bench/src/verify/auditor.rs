@@ -1,7 +1,7 @@
 //! The dashboards of one load thread, as auditors: every frame is held against what came before.
 //!
-//! Judging needs nothing of the gateway but what it sends. What is left over when the run ends (holes
-//! nobody announced, requests nobody answered) is counted by `close`.
+//! Judging needs nothing of the gateway but what it sends. What is left over when the run ends
+//! (holes nobody announced, requests nobody answered) is counted by `close`.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! A gateway that says exactly what it is told to say, right or wrong: TLS 1.3 over real sockets, one
-//! thread a session. It grants every subscription, plays its script, then sends heartbeats. The last
-//! grant comes behind the script: a run that waits for it has heard everything, however slow the
-//! machine.
+//! A gateway that says exactly what it is told to say, right or wrong: TLS 1.3 over real sockets,
+//! one thread a session. It grants every subscription, plays its script, then sends heartbeats. The
+//! last grant comes behind the script: a run that waits for it has heard everything, however slow
+//! the machine.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 

@@ -1,4 +1,5 @@
-//! The committed counts: what one operation of each workload costs, and what they were counted with.
+//! The committed counts: what one operation of each workload costs, and what they were counted
+//! with.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -22,8 +22,8 @@ pub(crate) struct Workload {
     /// `station.what.variant`
     pub(crate) name: String,
     make: Box<dyn Fn() -> Box<dyn Case>>,
-    /// How often it is done for one count of instructions. A multiple of the inputs' number, so that
-    /// each input counts alike.
+    /// How often it is done for one count of instructions. A multiple of the inputs' number, so
+    /// that each input counts alike.
     pub(crate) counted: u64,
 }
 

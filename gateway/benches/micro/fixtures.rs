@@ -1,7 +1,8 @@
 //! One fixed market: an instrument, a book of 1,000 levels a side, and what happens in it.
 //!
-//! Prices and sizes are those of BTC/USDT on the day of the recordings, at its precision: two digits
-//! and eight. Everything varies over sixteen variants, so that no branch learns one input by heart.
+//! Prices and sizes are those of BTC/USDT on the day of the recordings, at its precision: two
+//! digits and eight. Everything varies over sixteen variants, so that no branch learns one input by
+//! heart.
 
 use market::{
     Bar, Bars, BookSide, Instrument, Interval, Level, Nanos, OrderKind, Price, Quote, Side, Size,

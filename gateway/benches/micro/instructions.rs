@@ -1,8 +1,8 @@
 //! Instructions per operation, counted by callgrind, and their comparison with the committed ones.
 //!
 //! Each workload runs in a process of its own under valgrind, with an empty environment. Callgrind
-//! counts only inside [`the_measured_part`], so that start-up, setup, warm-up and resets are left out
-//! and nothing has to be subtracted.
+//! counts only inside [`the_measured_part`], so that start-up, setup, warm-up and resets are left
+//! out and nothing has to be subtracted.
 
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};

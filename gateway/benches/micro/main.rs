@@ -8,10 +8,16 @@
 //!                                            subscribe: a request, its acks and snapshots
 //! ```
 //!
-//! One thread, inputs made here (see `fixtures`), nothing sent and nobody waiting: costs, not latencies.
+//! One thread, inputs made here (see `fixtures`), nothing sent and nobody waiting: costs, not
+//! latencies.
 //! `cargo bench -p gateway --bench micro` times everything; `-- TEXT` only workloads whose names hold it;
 //! `-- --json` for machines; `-- --instructions [--update]` counts and compares (see `instructions`).
-#![allow(clippy::print_stdout, missing_docs, unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    missing_docs,
+    unsafe_code,
+    reason = "a benchmark prints its table, and counts what the allocator is asked for"
+)]
 
 mod allocations;
 mod baseline;

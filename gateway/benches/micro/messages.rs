@@ -11,8 +11,8 @@ pub(crate) const LAST_ID: &str = "L000000000000";
 /// The first running number less one.
 pub(crate) const FIRST_ID: &str = "5123107832000";
 
-/// Levels a side that a Binance delta changes here. The recordings' medians, both sides together, are
-/// 15 (spot) and 33 (USD-M).
+/// Levels a side that a Binance delta changes here. The recordings' medians, both sides together,
+/// are 15 (spot) and 33 (USD-M).
 const DELTA_LEVELS: u64 = 10;
 /// Of the book at Kraken.
 const KRAKEN_DEPTH: u64 = 10;

@@ -1,4 +1,5 @@
-//! Real messages, sorted by kind, from the recordings beside the project; none where they are absent.
+//! Real messages, sorted by kind, from the recordings beside the project; none where they are
+//! absent.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Frames to TLS records in memory: rustls on aws-lc, TLS 1.3, AES-128-GCM.
 //!
-//! The calls are those of the shard's connection (the writer's `write_all`, then `write_tls` while it
-//! wants), with a sink that takes everything in place of the socket.
+//! The calls are those of the shard's connection (the writer's `write_all`, then `write_tls` while
+//! it wants), with a sink that takes everything in place of the socket.
 
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! A request to its acks and snapshots, taken as the shard takes them.
 //!
-//! Each session asks once; then, unmeasured, all of them leave what they hold and the next burst begins.
+//! Each session asks once; then, unmeasured, all of them leave what they hold and the next burst
+//! begins.
 
 use market::SymbolId;
 

@@ -1,7 +1,7 @@
 //! Wall time per operation, and allocations: all workloads in turn, round after round.
 //!
-//! On a shared machine the minimum over the rounds is what the work takes when left alone, the median
-//! what it took here and now. Both are printed; neither says anything about tails.
+//! On a shared machine the minimum over the rounds is what the work takes when left alone, the
+//! median what it took here and now. Both are printed; neither says anything about tails.
 
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! The frames of one cycle, each encoded once, and who gets them.
 //!
-//! Frames lie one behind the other in an arena; a session's share of them is a chain of links, so that
-//! an idle session holds no list and a busy one allocates none. All of it is emptied at the end of
-//! the cycle and keeps its memory.
+//! Frames lie one behind the other in an arena; a session's share of them is a chain of links, so
+//! that an idle session holds no list and a busy one allocates none. All of it is emptied at the
+//! end of the cycle and keeps its memory.
 
 use market::Stamps;
 

@@ -31,7 +31,8 @@ pub(crate) fn snapshot(symbol: &Symbol, topic: Topic, sequenced: bool, out: &mut
     }
 }
 
-/// True when there is a value to show: a snapshot then stands at the channel's sequence, zero included.
+/// True when there is a value to show: a snapshot then stands at the channel's sequence, zero
+/// included.
 pub(crate) fn is_known(symbol: &Symbol, topic: Topic) -> bool {
     match topic {
         Topic::TickerOnQuote | Topic::TickerOnTrade => {

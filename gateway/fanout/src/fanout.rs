@@ -96,7 +96,8 @@ impl Fanout {
         }
     }
 
-    /// Closes a session: the close frame is the last it gets. The shard forgets it with `handle_gone`.
+    /// Closes a session: the close frame is the last it gets. The shard forgets it with
+    /// `handle_gone`.
     pub fn close(&mut self, key: SessionKey, code: CloseCode, reason: &str) {
         self.outboxes.close(key, code, reason);
     }
@@ -164,8 +165,9 @@ impl Fanout {
         self.outboxes.pop_dirty()
     }
 
-    /// Appends whole frames of a session to `out` until it holds `bytes_max`; `sent` hears of each data
-    /// frame, with stamps where its age says something. True when more is left: take again, or `keep`.
+    /// Appends whole frames of a session to `out` until it holds `bytes_max`; `sent` hears of each
+    /// data frame, with stamps where its age says something. True when more is left: take again, or
+    /// `keep`.
     pub fn take(
         &mut self,
         key: SessionKey,
@@ -180,14 +182,14 @@ impl Fanout {
         self.outboxes.take(key, bytes_max, out, sent)
     }
 
-    /// Keeps a session's frames beyond this cycle, because its socket takes no more now. One that holds
-    /// too much is closed as too slow.
+    /// Keeps a session's frames beyond this cycle, because its socket takes no more now. One that
+    /// holds too much is closed as too slow.
     pub fn keep(&mut self, key: SessionKey) {
         self.outboxes.keep(key);
     }
 
-    /// Ends the cycle: its frames are forgotten. Every session that `poll_dirty` named must have been
-    /// taken from until nothing was left, or kept.
+    /// Ends the cycle: its frames are forgotten. Every session that `poll_dirty` named must have
+    /// been taken from until nothing was left, or kept.
     pub fn end_cycle(&mut self) {
         self.outboxes.end_cycle();
     }

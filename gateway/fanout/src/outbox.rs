@@ -1,9 +1,10 @@
-//! What waits for one session: control first, then what could not be sent before, then this cycle's.
+//! What waits for one session: control first, then what could not be sent before, then this
+//! cycle's.
 //!
 //! **Invariant:** data is never older than what stands before it, and never more than the limit: a
 //! session that would hold more is told so by a close and holds nothing from then on. What the
-//! session asked for (snapshots, acks) may take [`ASKED_FACTOR`] times as much as what merely came: a
-//! first subscription is larger than any later cycle.
+//! session asked for (snapshots, acks) may take [`ASKED_FACTOR`] times as much as what merely came:
+//! a first subscription is larger than any later cycle.
 
 use market::Stamps;
 use wire::frame;
@@ -55,9 +56,9 @@ impl Outbox {
         self.backlog.len() - self.backlog_sent + self.control.len()
     }
 
-    /// Moves what is next into `out` until it holds `bytes_max` or nothing is left; the last frame may
-    /// exceed it. `sent` hears of every data frame that went, with its stamps where it is an update of
-    /// this cycle.
+    /// Moves what is next into `out` until it holds `bytes_max` or nothing is left; the last frame
+    /// may exceed it. `sent` hears of every data frame that went, with its stamps where it is an
+    /// update of this cycle.
     pub(crate) fn take(
         &mut self,
         cycle: &Cycle,

@@ -83,8 +83,8 @@ impl Outboxes {
         self.mark_dirty(key);
     }
 
-    /// Writes an answer that marks a place in the session's stream, such as the ack of an unsubscribe:
-    /// it must not overtake what was queued before it.
+    /// Writes an answer that marks a place in the session's stream, such as the ack of an
+    /// unsubscribe: it must not overtake what was queued before it.
     pub(crate) fn answer(&mut self, key: SessionKey, write: impl FnOnce(&mut Vec<u8>)) {
         match self.session(key) {
             Some(session) if session.outbox.has_data() => {

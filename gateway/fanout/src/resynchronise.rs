@@ -1,9 +1,9 @@
 //! After the ring was lapped: from the replica that was to the truth that is.
 //!
-//! Every session keeps its socket and is brought up to date by ordinary frames: one update that turns
-//! the last book it was sent into the current one, the newest ticker and bars standing for all that
-//! were missed, and the missed trades as far as the tape holds them. What the tape no longer holds is
-//! announced, number by number, to who asked for numbers.
+//! Every session keeps its socket and is brought up to date by ordinary frames: one update that
+//! turns the last book it was sent into the current one, the newest ticker and bars standing for
+//! all that were missed, and the missed trades as far as the tape holds them. What the tape no
+//! longer holds is announced, number by number, to who asked for numbers.
 
 use market::{BookSide, Channel, Symbol, SymbolId, TAPE_LENGTH, Truth};
 use wire::data::{FrameType, Marks};

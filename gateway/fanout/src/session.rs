@@ -95,8 +95,8 @@ impl Session {
         }
     }
 
-    /// Pays for `work` requests' worth: bursts of ten seconds' worth pass, what would make twice that is
-    /// excessive and leaves the debt as it was.
+    /// Pays for `work` requests' worth: bursts of ten seconds' worth pass, what would make twice
+    /// that is excessive and leaves the debt as it was.
     pub(crate) fn pay_for(&mut self, limits: &Limits, work: u64, now: u64) -> Payment {
         const BURST_NS: u64 = 10 * NANOS_PER_SECOND;
         let price = NANOS_PER_SECOND / u64::from(limits.requests_per_second_max.max(1));

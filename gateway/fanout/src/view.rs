@@ -1,10 +1,10 @@
 //! What a change of the whole book means for one who sees only its top.
 //!
-//! A dashboard holds the best N levels a side and cuts what lies deeper after each change it applies.
-//! So an update names, removals first: every level that left the top because it is gone, every level
-//! of the new top that is new or different, and every level that moved up into the top unchanged.
-//! Removals go first because some clients cut after each single level: an insertion that pushes a
-//! good level out before a removal makes room for it would lose that level.
+//! A dashboard holds the best N levels a side and cuts what lies deeper after each change it
+//! applies. So an update names, removals first: every level that left the top because it is gone,
+//! every level of the new top that is new or different, and every level that moved up into the top
+//! unchanged. Removals go first because some clients cut after each single level: an insertion that
+//! pushes a good level out before a removal makes room for it would lose that level.
 
 use market::{Book, BookChange, BookSide, Level, Price, Size};
 use wire::topic::Depth;
@@ -16,7 +16,8 @@ struct Touched {
     was: Size,
 }
 
-/// What is remembered of a book from before a change. Reused; holds no memory of its own beyond that.
+/// What is remembered of a book from before a change. Reused; holds no memory of its own beyond
+/// that.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     touched: [Vec<Touched>; 2],
@@ -25,8 +26,9 @@ pub(crate) struct Before {
 }
 
 impl Before {
-    /// Notes what `change` is about to change in a book that keeps `levels_max` a side. Levels that new
-    /// ones may push out of the book are changed too: a dashboard deeper than the book does not cut.
+    /// Notes what `change` is about to change in a book that keeps `levels_max` a side. Levels that
+    /// new ones may push out of the book are changed too: a dashboard deeper than the book does not
+    /// cut.
     pub(crate) fn note(&mut self, book: &Book, levels_max: usize, change: &BookChange<'_>) {
         for (at, side) in BookSide::BOTH.into_iter().enumerate() {
             self.touched[at].clear();

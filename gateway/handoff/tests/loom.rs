@@ -5,7 +5,7 @@
 //! The rings are the smallest there are, four records of eight bytes, so that two or three records
 //! more go round them. Preemptions are bounded where a case would take minutes otherwise.
 #![cfg(loom)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "in a test a failure is to stop it")]
 
 use handoff::{Batch, Position, Read, Reader, Writer, channel};
 use loom::{

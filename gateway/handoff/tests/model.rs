@@ -4,7 +4,7 @@
 //! thing it leaves open: a reader within a claim's stride of being lapped may already be told so.
 //! `HANDOFF_SEED` repeats a run.
 #![cfg(not(loom))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "in a test a failure is to stop it")]
 
 use std::{collections::VecDeque, env, ops::Range};
 

@@ -1,6 +1,6 @@
 //! What a ring does, seen from one thread: the cases one can name.
 #![cfg(not(loom))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "in a test a failure is to stop it")]
 
 use std::sync::{
     Arc,

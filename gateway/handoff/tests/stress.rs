@@ -3,7 +3,7 @@
 //!
 //! Ends by count, not by time. One reader is slow on purpose, so that it is lapped again and again.
 #![cfg(not(loom))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "in a test a failure is to stop it")]
 
 use std::{
     sync::mpsc::{Receiver, sync_channel},

@@ -1,8 +1,8 @@
 //! OHLC bars built from trades.
 //!
-//! A bar begins at a whole multiple of its length since 1970 and exists only where something traded.
-//! A trade that arrives late (its time lies before the current bar) counts in the current bar: bars
-//! that were shown as finished never change.
+//! A bar begins at a whole multiple of its length since 1970 and exists only where something
+//! traded. A trade that arrives late (its time lies before the current bar) counts in the current
+//! bar: bars that were shown as finished never change.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
 //! A book by price: what is bid and asked at each level.
 //!
 //! Each side is one sorted vector with the best level last, because nearly every change is near the
-//! touch and then moves only a few entries. The price: a change deep in a book of thousands of levels
-//! moves them all (16 bytes each).
+//! touch and then moves only a few entries. The price: a change deep in a book of thousands of
+//! levels moves them all (16 bytes each).
 
 use crate::checksum::Checksum;
 use crate::{Level, Price, Size};
@@ -120,8 +120,8 @@ impl Book {
         sum.value()
     }
 
-    /// Appends the changes that turn the top `depth` levels of one side into those of `target`: removals
-    /// have size zero.
+    /// Appends the changes that turn the top `depth` levels of one side into those of `target`:
+    /// removals have size zero.
     pub fn diff_to(&self, target: &Self, side: BookSide, depth: usize, changes: &mut Vec<Level>) {
         let mut old = self.side(side).take(depth).peekable();
         let mut new = target.side(side).take(depth).peekable();

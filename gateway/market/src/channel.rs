@@ -1,7 +1,7 @@
 //! The numbered streams of one symbol.
 //!
-//! Each has its own sequence, +1 per update. They are numbered where ticks are folded, so ingest and
-//! every shard count alike without the numbers travelling.
+//! Each has its own sequence, +1 per update. They are numbered where ticks are folded, so ingest
+//! and every shard count alike without the numbers travelling.
 
 use crate::Interval;
 

@@ -43,8 +43,8 @@ impl Decimal {
         Ok(Self { mantissa, scale })
     }
 
-    /// Reads `-12.340`, also `1.2e-5`, as JSON writes numbers (a leading `+` or a bare `.5` is refused;
-    /// leading zeros are accepted, since some venues pad).
+    /// Reads `-12.340`, also `1.2e-5`, as JSON writes numbers (a leading `+` or a bare `.5` is
+    /// refused; leading zeros are accepted, since some venues pad).
     pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
         let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),

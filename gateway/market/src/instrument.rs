@@ -69,7 +69,8 @@ impl Trading {
         }
     }
 
-    /// The state a venue's word means; words we do not know mean `Maintenance`, the careful reading.
+    /// The state a venue's word means; words we do not know mean `Maintenance`, the careful
+    /// reading.
     pub fn from_word(word: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Maintenance)
     }
@@ -98,7 +99,8 @@ pub struct Instrument {
     pub size_increment: Size,
     /// Smallest size of an order; zero where the venue does not say.
     pub size_min: Size,
-    /// Levels kept on each side of its book: what lies deeper is forgotten, as the venue itself does.
+    /// Levels kept on each side of its book: what lies deeper is forgotten, as the venue itself
+    /// does.
     pub book_levels_max: u32,
     /// Whether it trades.
     pub trading: Trading,

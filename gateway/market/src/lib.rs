@@ -1,4 +1,5 @@
-//! What is true of a market: decimals, instruments, trades, quotes, books, bars, statistics, states.
+//! What is true of a market: decimals, instruments, trades, quotes, books, bars, statistics,
+//! states.
 //!
 //! Values and their arithmetic only. Deliberately absent: I/O, JSON, clocks (time comes in as an
 //! argument), threads, and floating point.

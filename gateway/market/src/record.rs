@@ -1,7 +1,7 @@
 //! How a tick lies in the ring: a kind, a fixed head, then the body; all numbers little-endian.
 //!
-//! Both ends are one process, so the layout has no version. It is checked on the way in all the same:
-//! a record that does not parse is a bug of ours and is reported as one, not folded half.
+//! Both ends are one process, so the layout has no version. It is checked on the way in all the
+//! same: a record that does not parse is a bug of ours and is reported as one, not folded half.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The 24-hour statistics a ticker shows, from a venue or rolled from trades.
 //!
-//! Rolled, the window moves in steps of five minutes: 288 buckets per symbol instead of every trade of
-//! a day. It moves when a trade arrives; a symbol that no longer trades keeps its last figures.
+//! Rolled, the window moves in steps of five minutes: 288 buckets per symbol instead of every trade
+//! of a day. It moves when a trade arrives; a symbol that no longer trades keeps its last figures.
 
 use std::collections::VecDeque;
 

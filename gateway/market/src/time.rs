@@ -1,7 +1,7 @@
 //! Nanoseconds since 1970 (UTC) and their RFC 3339 text.
 //!
-//! No clock is read here: times come in as arguments. Leap seconds do not exist in this count, as on
-//! every venue we know.
+//! No clock is read here: times come in as arguments. Leap seconds do not exist in this count, as
+//! on every venue we know.
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;

@@ -1,8 +1,8 @@
 //! The truth about every symbol, folded from ticks.
 //!
-//! Ingest folds each tick before it publishes it; every shard folds the same ticks into a replica of
-//! its own. One code folds for all, so the replicas, their sequences included, cannot drift apart.
-//! A shard that was lapped takes a clone of ingest's and goes on from there.
+//! Ingest folds each tick before it publishes it; every shard folds the same ticks into a replica
+//! of its own. One code folds for all, so the replicas, their sequences included, cannot drift
+//! apart. A shard that was lapped takes a clone of ingest's and goes on from there.
 
 use std::sync::Arc;
 

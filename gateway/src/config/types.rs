@@ -60,7 +60,8 @@ pub struct Shard {
     pub cycle_records_max: usize,
     /// Arrivals waiting for one shard; more are answered 503.
     pub mailbox_max: usize,
-    /// Bytes of updates waiting for one session; beyond it the session is closed as too slow (4001).
+    /// Bytes of updates waiting for one session; beyond it the session is closed as too slow
+    /// (4001).
     pub outbox_bytes_max: usize,
     /// Size of one message from a dashboard.
     pub message_bytes_max: usize,

@@ -1,6 +1,7 @@
 //! What each address answers.
 //!
-//! Nothing here waits: an answer is made at once from what the program carries and the catalogue holds.
+//! Nothing here waits: an answer is made at once from what the program carries and the catalogue
+//! holds.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body_util::Full;

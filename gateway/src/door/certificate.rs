@@ -29,8 +29,8 @@ pub enum CertificateError {
     Make(#[from] rcgen::Error),
 }
 
-/// The paths of certificate and key in `dir`, both made first if either is absent. The key is readable by
-/// its owner alone.
+/// The paths of certificate and key in `dir`, both made first if either is absent. The key is
+/// readable by its owner alone.
 pub fn ensure_self_signed(dir: &Path) -> Result<(PathBuf, PathBuf), CertificateError> {
     let (cert_file, key_file) = (dir.join("cert.pem"), dir.join("key.pem"));
     if cert_file.exists() && key_file.exists() {
@@ -50,7 +50,8 @@ pub fn ensure_self_signed(dir: &Path) -> Result<(PathBuf, PathBuf), CertificateE
     Ok((cert_file, key_file))
 }
 
-/// Written aside and moved into place: a reader never sees half a file, nor a key with loose rights.
+/// Written aside and moved into place: a reader never sees half a file, nor a key with loose
+/// rights.
 fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), CertificateError> {
     let aside = file.with_extension(format!("{}.new", std::process::id()));
     let write = || {

@@ -1,7 +1,8 @@
 //! From upgraded connection to a shard's arrival.
 //!
-//! hyper and tokio give everything back: the bare socket, the bare TLS state, and every byte that was read
-//! ahead. What TLS had still to write (the 101, session tickets) is flushed here, not left to the shard.
+//! hyper and tokio give everything back: the bare socket, the bare TLS state, and every byte that
+//! was read ahead. What TLS had still to write (the 101, session tickets) is flushed here, not left
+//! to the shard.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -52,8 +53,8 @@ impl Drop for Reservation {
     }
 }
 
-/// Takes the connection apart and gives it to the shard with the fewest sessions. Not cancel-safe: an
-/// upgrade dropped half-way is a closed connection.
+/// Takes the connection apart and gives it to the shard with the fewest sessions. Not cancel-safe:
+/// an upgrade dropped half-way is a closed connection.
 pub(super) async fn finish(
     on_upgrade: OnUpgrade,
     peer: SocketAddr,

@@ -1,8 +1,8 @@
 //! The door thread: accept, TLS, HTTP, upgrade; then the connection is a shard's.
 //!
-//! A storm of arrivals costs this thread its time and no tick anything. **Invariant:** every connection
-//! here has a deadline at each step, and at most `arriving_max` of them exist at once. Deliberately absent:
-//! WebSocket frames, which the shards read and write alone.
+//! A storm of arrivals costs this thread its time and no tick anything. **Invariant:** every
+//! connection here has a deadline at each step, and at most `arriving_max` of them exist at once.
+//! Deliberately absent: WebSocket frames, which the shards read and write alone.
 
 mod answer;
 pub mod certificate;
@@ -102,7 +102,8 @@ struct Hall {
 }
 
 impl Door {
-    /// Reads certificate and key and takes the port, so that what is wrong with them is said at start.
+    /// Reads certificate and key and takes the port, so that what is wrong with them is said at
+    /// start.
     pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
         let tls = tls::server_config(&settings.cert_file, &settings.key_file)?;
         let at_address = |source| DoorError::Listen { address: settings.listen, source };
@@ -116,8 +117,8 @@ impl Door {
         self.address
     }
 
-    /// Serves on the calling thread until `stop` completes; connections that have not become sessions by
-    /// then are cut.
+    /// Serves on the calling thread until `stop` completes; connections that have not become
+    /// sessions by then are cut.
     pub fn run(
         self,
         surroundings: Surroundings,
@@ -157,8 +158,8 @@ impl Hall {
     }
 }
 
-/// Accepts for ever. Each failure of accept is survived: of a connection that left already, or, after a
-/// wait, of a machine that has no file descriptor or memory to spare.
+/// Accepts for ever. Each failure of accept is survived: of a connection that left already, or,
+/// after a wait, of a machine that has no file descriptor or memory to spare.
 async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
     let mut backoff = BACKOFF_MIN;
     let lines = Throttle::new();

@@ -1,7 +1,7 @@
 //! Which web pages may open a session from a browser.
 //!
-//! The gateway's own page always may; others by exact name from `door.origins`. A browser states the
-//! origin truthfully; a program may leave it out and is then no browser's victim.
+//! The gateway's own page always may; others by exact name from `door.origins`. A browser states
+//! the origin truthfully; a program may leave it out and is then no browser's victim.
 
 /// Whether `origin` is the page of `host` itself or on the list.
 pub(super) fn is_welcome(origin: &[u8], host: &[u8], list: &[String]) -> bool {

@@ -12,7 +12,8 @@ use hyper::http;
 
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/dashboard_files.rs"));
 
-/// Only what the gateway itself serves may load, run or be connected to, and no other page may frame it.
+/// Only what the gateway itself serves may load, run or be connected to, and no other page may
+/// frame it.
 const POLICY: &str = "default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,6 +1,7 @@
 //! The query part of a request's address: one value by its key, percent-encoding undone.
 
-/// The value of `key` in `a=1&b=2`, the first if there are several; bytes that are no UTF-8 become U+FFFD.
+/// The value of `key` in `a=1&b=2`, the first if there are several; bytes that are no UTF-8 become
+/// U+FFFD.
 pub(super) fn value(query: &str, key: &str) -> Option<String> {
     query.split('&').find_map(|field| {
         let (name, value) = field.split_once('=')?;

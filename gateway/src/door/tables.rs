@@ -1,7 +1,7 @@
 //! The two REST answers that grow with the catalogue: pairs and assets, made once for each listing.
 //!
-//! Precisions are those the books are checksummed by. What the gateway does not know (fees, margins) is
-//! empty or zero, never invented.
+//! Precisions are those the books are checksummed by. What the gateway does not know (fees,
+//! margins) is empty or zero, never invented.
 
 use std::collections::BTreeMap;
 
@@ -141,8 +141,8 @@ impl AssetPair {
     }
 }
 
-/// Clients put the symbol together again from base and quote, and subscribe to what they get; so a symbol
-/// with a slash is taken at its word, and only others ask the instrument.
+/// Clients put the symbol together again from base and quote, and subscribe to what they get; so a
+/// symbol with a slash is taken at its word, and only others ask the instrument.
 fn assets_of(instrument: &Instrument) -> (&str, &str) {
     instrument.symbol.split_once('/').unwrap_or((&*instrument.base, &*instrument.quote))
 }

@@ -1,8 +1,8 @@
 //! The door's TLS settings, made once from two PEM files.
 //!
-//! TLS 1.3 first, 1.2 allowed; our order of ciphers rules, because AES-128-GCM costs half of what the
-//! others do per record and every frame to every dashboard pays it. Deliberately absent: 0-RTT, which
-//! could be replayed, and any protocol but HTTP/1.1.
+//! TLS 1.3 first, 1.2 allowed; our order of ciphers rules, because AES-128-GCM costs half of what
+//! the others do per record and every frame to every dashboard pays it. Deliberately absent: 0-RTT,
+//! which could be replayed, and any protocol but HTTP/1.1.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Whether a request may become a session: the rules of RFC 6455 section 4.2.1, read strictly.
 //!
-//! It runs before fastwebsockets answers, whose `upgrade()` looks at key and version alone. Extensions
-//! and subprotocols are declined by not being echoed.
+//! It runs before fastwebsockets answers, whose `upgrade()` looks at key and version alone.
+//! Extensions and subprotocols are declined by not being echoed.
 
 use http::{HeaderMap, Method, StatusCode, Version, header, request};
 use http_body_util::Full;
@@ -30,7 +30,8 @@ const fn refuse(
     Err(Refusal { reason, status, words })
 }
 
-/// Whether the request asks for this upgrade; any other (h2c, say) may be ignored where a page is served.
+/// Whether the request asks for this upgrade; any other (h2c, say) may be ignored where a page is
+/// served.
 pub(super) fn is_asked(headers: &HeaderMap) -> bool {
     lists(headers, header::UPGRADE, "websocket")
 }

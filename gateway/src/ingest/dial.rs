@@ -154,7 +154,8 @@ pub(super) struct ReadAt(Arc<AtomicU64>);
 impl ReadAt {
     /// That time.
     pub(super) fn nanos(&self) -> Nanos {
-        // Relaxed: written and read on the ingest thread; atomic only because hyper asks for `Send`.
+        // Relaxed: written and read on the ingest thread; atomic only because hyper asks for
+        // `Send`.
         Nanos(self.0.load(Ordering::Relaxed))
     }
 }

@@ -1,7 +1,7 @@
 //! One feed's life: connect, subscribe, read until it ends, mark it stale, wait, again.
 //!
-//! A task of the ingest thread. A read is never given up half-way: the library's reads lose bytes when
-//! they are dropped, so every time-out here ends the whole connection. Writing happens between
+//! A task of the ingest thread. A read is never given up half-way: the library's reads lose bytes
+//! when they are dropped, so every time-out here ends the whole connection. Writing happens between
 //! reads; what is due later is looked at when the next message comes, at the latest a venue's
 //! heartbeat away. Nothing is borrowed across an await.
 
@@ -203,8 +203,8 @@ impl FeedTask {
     }
 }
 
-/// Rings when nothing was read for too long. `due` moves with every message, which costs nothing; the
-/// timer is only moved when it would ring too late, or rang too early.
+/// Rings when nothing was read for too long. `due` moves with every message, which costs nothing;
+/// the timer is only moved when it would ring too late, or rang too early.
 struct Alarm {
     due: Instant,
     sleep: Pin<Box<Sleep>>,

@@ -1,10 +1,10 @@
 //! The ingest thread: venues in, the ring out.
 //!
 //! One thread, one tokio runtime of its own, one task per feed. A message goes through
-//! [`Pipeline::message`]: decoded, normalised, numbered, folded into the truth, written into the ring;
-//! all of that without waiting, locking or allocating. Connections, subscriptions and snapshots are
-//! around it. A venue's failure is counted and repaired here; nothing a venue does ends the thread.
-//! The thread also lends a copy of the truth to a shard that was lapped.
+//! [`Pipeline::message`]: decoded, normalised, numbered, folded into the truth, written into the
+//! ring; all of that without waiting, locking or allocating. Connections, subscriptions and
+//! snapshots are around it. A venue's failure is counted and repaired here; nothing a venue does
+//! ends the thread. The thread also lends a copy of the truth to a shard that was lapped.
 
 mod backoff;
 mod board;

@@ -1,6 +1,7 @@
 //! One HTTP request, one answer, bounded in size; the connection is not kept.
 //!
-//! Snapshots are rare, so a connection for each costs nothing worth a pool. The caller bounds the time.
+//! Snapshots are rare, so a connection for each costs nothing worth a pool. The caller bounds the
+//! time.
 
 use std::sync::Arc;
 

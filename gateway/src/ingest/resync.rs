@@ -2,8 +2,8 @@
 //!
 //! Kraken sends a fresh book to who subscribes again; Binance sends one by REST. Either way one
 //! symbol's trouble stays its own: requests of a symbol are spaced by a back-off, at most
-//! [`FETCHES_MAX`] fetches of a feed are under way at once, and what belongs to a connection that has
-//! ended is dropped.
+//! [`FETCHES_MAX`] fetches of a feed are under way at once, and what belongs to a connection that
+//! has ended is dropped.
 
 use std::rc::Rc;
 use std::time::Duration;

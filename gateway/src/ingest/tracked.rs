@@ -1,8 +1,8 @@
 //! One symbol of one feed, as the feed's connection sees it.
 //!
-//! Its book is kept here as the venue told it, beside the published one: a delta is tried here first,
-//! so a book that fails its checksum or crosses is never published. The price is that books are
-//! kept, and changed, twice. No I/O; the normaliser drives it.
+//! Its book is kept here as the venue told it, beside the published one: a delta is tried here
+//! first, so a book that fails its checksum or crosses is never published. The price is that books
+//! are kept, and changed, twice. No I/O; the normaliser drives it.
 
 use std::sync::Arc;
 
@@ -200,7 +200,8 @@ impl Tracked {
         Ok(())
     }
 
-    /// The state dashboards are to be told. Trading that stopped says more than a feed that is lost.
+    /// The state dashboards are to be told. Trading that stopped says more than a feed that is
+    /// lost.
     pub(super) fn due_state(&self, feed_live: bool, venue_open: bool) -> State {
         match self.trading {
             Trading::Delisted => State::Closed,

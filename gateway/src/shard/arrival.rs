@@ -1,7 +1,7 @@
 //! The way from door to shard: one upgraded connection at a time through a bounded mailbox.
 //!
-//! The door offers, the shard takes; a full mailbox hands the arrival back, so that the door can say
-//! 503 instead of letting it wait unseen.
+//! The door offers, the shard takes; a full mailbox hands the arrival back, so that the door can
+//! say 503 instead of letting it wait unseen.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// The two ends of a mailbox for at most `capacity` arrivals. `sessions` is the shard's count of
-    /// the sessions it serves.
+    /// The two ends of a mailbox for at most `capacity` arrivals. `sessions` is the shard's count
+    /// of the sessions it serves.
     pub fn new(
         capacity: usize,
         waker: Arc<mio::Waker>,

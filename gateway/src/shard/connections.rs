@@ -1,7 +1,7 @@
 //! The shard's connections beside the fan-out's sessions: socket events in, frames out.
 //!
-//! A connection and a session have the same number. Sockets are edge-triggered: whoever stops reading
-//! before a socket is dry stays on the list of the unread.
+//! A connection and a session have the same number. Sockets are edge-triggered: whoever stops
+//! reading before a socket is dry stays on the list of the unread.
 
 use fanout::{Fanout, SessionKey};
 use market::Nanos;
@@ -305,6 +305,10 @@ impl Connections {
     /// Bytes read from sockets since the last call.
     pub(super) const fn take_received(&mut self) -> u64 {
         std::mem::replace(&mut self.received_bytes, 0)
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     /// Why sessions ended since the last call.

@@ -58,7 +58,8 @@ impl Parts {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let ring_waker = Arc::clone(&waker);
         let wake = move || {
-            // It fails only when the kernel is out of memory; the shard looks again within its timeout.
+            // It fails only when the kernel is out of memory; the shard looks again within its
+            // timeout.
             let _ = ring_waker.wake();
         };
         let ring = shared.ring.subscribe(wake).map_err(io::Error::other)?;

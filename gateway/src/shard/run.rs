@@ -89,6 +89,10 @@ impl Shard {
         let written = self.parts.connections.write_dirty(&mut self.fanout);
         tally::count_output(self.metrics(), &written);
         self.fanout.end_cycle();
+        if self.parts.connections.has_ended() {
+            // The door must not refuse who comes back for want of the place he left.
+            self.publish_session_count();
+        }
         self.metrics().cycles.inc();
         self.is_over(now)
     }

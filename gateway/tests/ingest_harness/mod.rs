@@ -1,5 +1,11 @@
 //! What ingest's tests share: settings, a reader of the ring that folds, and the recordings.
-#![allow(dead_code, clippy::print_stdout, missing_docs, unreachable_pub)]
+#![allow(
+    dead_code,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test program uses a part of it, and none has a public face"
+)]
 
 use std::io::Read as _;
 use std::path::PathBuf;

@@ -23,8 +23,8 @@ pub struct Figures {
     pub quotes: usize,
 }
 
-/// Follows the frames with one book and the recording with another. Every update is one delta, the last
-/// the last one; number 1 is the snapshot with the deltas that waited for it.
+/// Follows the frames with one book and the recording with another. Every update is one delta, the
+/// last the last one; number 1 is the snapshot with the deltas that waited for it.
 pub fn compare_books(
     name: &str,
     recording: &Recording,

@@ -1,4 +1,5 @@
-//! A dashboard on a thread of its own: connects over TLS (or plainly, to a venue), subscribes, reads.
+//! A dashboard on a thread of its own: connects over TLS (or plainly, to a venue), subscribes,
+//! reads.
 //!
 //! All requests are sent before the first read, so that no read is ever given up half-way. What is
 //! heard goes into a [`View`]; who waits for something in it is woken by each message.

@@ -1,4 +1,5 @@
-//! A venue that dies, falls silent or talks nonsense: dashboards stay, are told, and are right again.
+//! A venue that dies, falls silent or talks nonsense: dashboards stay, are told, and are right
+//! again.
 //!
 //! The gateway runs on its default time-outs. A witness at the venue itself says what is right.
 

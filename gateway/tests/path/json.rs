@@ -1,7 +1,7 @@
 //! JSON that keeps every number as the text it was sent as, read strictly.
 //!
-//! Prices and sizes are compared as texts, so a parser that turns them into floats is of no use, and
-//! the gateway's own is not to judge itself.
+//! Prices and sizes are compared as texts, so a parser that turns them into floats is of no use,
+//! and the gateway's own is not to judge itself.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,8 @@ pub enum Json<'a> {
 const DEPTH_MAX: usize = 16;
 
 impl<'a> Json<'a> {
-    /// Reads one whole value; none when anything is wrong with it, a key that occurs twice included.
+    /// Reads one whole value; none when anything is wrong with it, a key that occurs twice
+    /// included.
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(0)?;

@@ -1,7 +1,7 @@
 //! The recorded Kraken market through the whole gateway: the venue's own checksums come out again.
 //!
-//! The recorded book is rebuilt here from the file; each of its checksums, in order, and the last book
-//! are what dashboards are told.
+//! The recorded book is rebuilt here from the file; each of its checksums, in order, and the last
+//! book are what dashboards are told.
 
 use feed_sim::{Replay, Speed};
 

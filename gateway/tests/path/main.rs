@@ -1,8 +1,9 @@
-//! The whole path over real sockets and real TLS: a simulated venue, the gateway, strict dashboards.
+//! The whole path over real sockets and real TLS: a simulated venue, the gateway, strict
+//! dashboards.
 //!
-//! Nothing here shares a decoder, a book or a checksum with the gateway. Each wait has a condition and
-//! a deadline. What every dashboard hears is held against the protocol's promises all the time.
-#![allow(missing_docs, unreachable_pub)]
+//! Nothing here shares a decoder, a book or a checksum with the gateway. Each wait has a condition
+//! and a deadline. What every dashboard hears is held against the protocol's promises all the time.
+#![allow(missing_docs, unreachable_pub, reason = "a test program has no public face")]
 
 mod book;
 mod compare;

@@ -1,7 +1,7 @@
 //! A recorded Binance market, read straight from its file: every book, trade and quote that was.
 //!
-//! The book follows the venue's documented rule: the REST snapshot, then every delta that ends after
-//! it, whole messages, absolute sizes. Its continuity is checked on the way.
+//! The book follows the venue's documented rule: the REST snapshot, then every delta that ends
+//! after it, whole messages, absolute sizes. Its continuity is checked on the way.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! The recorded Binance market through the whole gateway, held against the recording itself.
 //!
-//! Dashboards subscribe before the venue opens, so that they see all of it. Every book update is held
-//! against a rebuilt book by its top ten, and whole books at a hundred random points and at the end.
+//! Dashboards subscribe before the venue opens, so that they see all of it. Every book update is
+//! held against a rebuilt book by its top ten, and whole books at a hundred random points and at
+//! the end.
 //! `PATH_SPEED` changes the speed (20), `1` plays the recorded rhythm.
 
 use std::net::SocketAddr;
@@ -66,8 +67,9 @@ fn names() -> [&'static str; 3] {
 
 /// The venue, opened at an address where the gateway looks for it already.
 ///
-/// A first word makes the gateway ask for its books before the recording begins, so that it is given
-/// the recorded snapshots; one who asks later is given the book of that moment, cut to 1,000 levels.
+/// A first word makes the gateway ask for its books before the recording begins, so that it is
+/// given the recorded snapshots; one who asks later is given the book of that moment, cut to 1,000
+/// levels.
 fn play(files: &[PathBuf], speed: f64, venue: SocketAddr, gateway: &Gateway) -> Handle {
     let replay = Replay {
         binance_spot: files[..2].to_vec(),

@@ -1,8 +1,8 @@
 //! The venue of the fault tests: a generated market, in this process or in one of its own.
 //!
 //! A process can be killed and stopped by signals, as an operator's or a kernel's doing. It is this
-//! test program again, running the one test that plays the venue when it is told an address, until its
-//! standard input closes.
+//! test program again, running the one test that plays the venue when it is told an address, until
+//! its standard input closes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
 //! What one dashboard knows, and everything it heard that breaks the protocol's promises.
 //!
-//! Strict: a frame that is no JSON, a checksum that is not that of the texts, a number that does not
-//! follow the one before and was not announced, a trade too many or too few: each is noted in words.
+//! Strict: a frame that is no JSON, a checksum that is not that of the texts, a number that does
+//! not follow the one before and was not announced, a trade too many or too few: each is noted in
+//! words.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
@@ -241,8 +242,8 @@ impl View {
         }
     }
 
-    /// Checks that a frame's number follows; returns how many updates it stands for. A snapshot stands
-    /// for all up to its number.
+    /// Checks that a frame's number follows; returns how many updates it stands for. A snapshot
+    /// stands for all up to its number.
     fn number(
         &mut self,
         channel: &str,

@@ -1,9 +1,10 @@
 //! Binance spot and USD-M futures: combined streams, and the depth snapshot of the REST interface.
 //!
-//! Both markets share their shapes: futures add times, `pu` and `X`; a spot `bookTicker` has neither
-//! an `e` nor a time. `m` says that the buyer was the maker, so the taker sold. Partial depth streams
-//! call themselves `depthUpdate` too, and only the stream's name gives them away. Field meanings:
-//! developers.binance.com, web-socket-streams and usds-margined-futures/websocket-market-streams.
+//! Both markets share their shapes: futures add times, `pu` and `X`; a spot `bookTicker` has
+//! neither an `e` nor a time. `m` says that the buyer was the maker, so the taker sold. Partial
+//! depth streams call themselves `depthUpdate` too, and only the stream's name gives them away.
+//! Field meanings: developers.binance.com, web-socket-streams and
+//! usds-margined-futures/websocket-market-streams.
 
 use market::{Nanos, OrderKind, Side};
 

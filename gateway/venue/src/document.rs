@@ -1,10 +1,10 @@
 //! A JSON message parsed into reused buffers, and a cursor over the result.
 //!
 //! simd-json turns numbers into floats and loses their text, which is the price (1.10 is not 1.1,
-//! and venues checksum the text). Where a dialect sends prices as bare numbers, the message is copied
-//! with every bare number put in quotes, so that all of them arrive as text; that pass reads each byte
-//! once and costs less than the parse. Other dialects are copied as they are: the parser unescapes
-//! in place and wants padding, and the caller keeps the original for its log.
+//! and venues checksum the text). Where a dialect sends prices as bare numbers, the message is
+//! copied with every bare number put in quotes, so that all of them arrive as text; that pass reads
+//! each byte once and costs less than the parse. Other dialects are copied as they are: the parser
+//! unescapes in place and wants padding, and the caller keeps the original for its log.
 
 use market::{Decimal, Nanos};
 use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
@@ -74,8 +74,8 @@ impl Document {
 
 /// Copies `message`, putting quotes around every number that stands outside strings.
 ///
-/// What merely looks like a number (`1e1e1`, `-`) becomes a text too and is refused by whoever reads
-/// it as a number.
+/// What merely looks like a number (`1e1e1`, `-`) becomes a text too and is refused by whoever
+/// reads it as a number.
 fn quote_numbers(message: &[u8], out: &mut Vec<u8>) {
     let mut rest = message;
     while let Some(&first) = rest.first() {

@@ -1,8 +1,8 @@
 //! Joins a Binance depth snapshot with the deltas around it: a state machine without I/O.
 //!
 //! Deltas come by stream, the snapshot by REST, in no fixed order. Deltas wait (bounded) until a
-//! snapshot is there that is not older than the first of them, and go in behind it. The rules are the
-//! documented ones, "How to manage a local order book correctly":
+//! snapshot is there that is not older than the first of them, and go in behind it. The rules are
+//! the documented ones, "How to manage a local order book correctly":
 //!
 //! - spot: drop `u <= lastUpdateId`; then `U` may not lie beyond the number we stand at plus one
 //!   (an overlap is harmless, sizes are absolute);

@@ -1,8 +1,9 @@
 //! Kraken's public WebSocket API v2.
 //!
 //! Its numbers are bare JSON numbers whose text the book checksum covers, so they are read as text
-//! (see `document`). One message can hold several items; a bad one does not cost the others, and the
-//! first reason is returned. Field meanings: docs.kraken.com, exchange/api-reference/spot-websocket-v2.
+//! (see `document`). One message can hold several items; a bad one does not cost the others, and
+//! the first reason is returned. Field meanings: docs.kraken.com,
+//! exchange/api-reference/spot-websocket-v2.
 
 use market::{Nanos, OrderKind, Side, Trading};
 

@@ -1,7 +1,7 @@
 //! What we say to a venue: Kraken's requests, Binance's addresses.
 //!
-//! Pure text. Symbols come from the config or from the venue; in JSON they are escaped, in an address
-//! percent-encoded, so no name can break out of its place.
+//! Pure text. Symbols come from the config or from the venue; in JSON they are escaped, in an
+//! address percent-encoded, so no name can break out of its place.
 
 use std::fmt::Write;
 

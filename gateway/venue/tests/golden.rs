@@ -1,5 +1,9 @@
 //! Every kind of message, byte for byte as the venue sends it, and the event it means.
-#![allow(missing_docs, clippy::needless_pass_by_value)]
+#![allow(
+    missing_docs,
+    clippy::needless_pass_by_value,
+    reason = "a test says by its name what it is for, and reads best with owned texts"
+)]
 
 use venue::{Binance, DecodeError, Kraken};
 

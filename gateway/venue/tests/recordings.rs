@@ -1,5 +1,5 @@
 //! Recorded traffic: nothing is undecodable, and every book can be rebuilt.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "a test says by its name what it is for")]
 
 mod recorded;
 

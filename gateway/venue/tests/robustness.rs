@@ -1,5 +1,5 @@
 //! Whatever bytes come, a decoder answers, and what it answers next is not affected.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "a test says by its name what it is for")]
 
 use proptest::prelude::*;
 use venue::{Binance, Kraken};

@@ -1,7 +1,8 @@
-//! Why a session ends: the one table of close codes, each with its metric label, and the close frame.
+//! Why a session ends: the one table of close codes, each with its metric label, and the close
+//! frame.
 //!
-//! Standard codes are those of RFC 6455 and its IANA registry. Of the house's own, 4000-4499 may come
-//! back as they are, 4500-4999 may not. What the table does not hold is never sent.
+//! Standard codes are those of RFC 6455 and its IANA registry. Of the house's own, 4000-4499 may
+//! come back as they are, 4500-4999 may not. What the table does not hold is never sent.
 
 use crate::frame;
 
@@ -115,8 +116,8 @@ impl CloseCode {
         Self::ALL.iter().position(|c| *c == self).expect("ALL holds every code")
     }
 
-    /// Appends a whole close frame, unmasked as a server's are. A reason beyond 123 bytes is cut at a
-    /// character's border.
+    /// Appends a whole close frame, unmasked as a server's are. A reason beyond 123 bytes is cut at
+    /// a character's border.
     pub fn write_frame(self, reason: &str, out: &mut Vec<u8>) {
         let end =
             (0..=reason.len().min(REASON_BYTES_MAX)).rev().find(|at| reason.is_char_boundary(*at));
@@ -127,8 +128,8 @@ impl CloseCode {
     }
 }
 
-/// Whether a peer may send this code: those of the RFC that are meant for the wire, those registered
-/// since, and the two private ranges.
+/// Whether a peer may send this code: those of the RFC that are meant for the wire, those
+/// registered since, and the two private ranges.
 pub const fn may_be_received(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

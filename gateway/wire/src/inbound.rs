@@ -1,7 +1,8 @@
 //! The guard on a dashboard's bytes: RFC 6455 read strictly, from the server's side, without I/O.
 //!
-//! It belongs to one session and is fed whatever the socket gave. A message that arrives whole is handed
-//! on where it lies; only what arrives in pieces is copied, so that an idle session holds no buffer.
+//! It belongs to one session and is fed whatever the socket gave. A message that arrives whole is
+//! handed on where it lies; only what arrives in pieces is copied, so that an idle session holds no
+//! buffer.
 //! **Invariant:** a size is checked against its limit before a byte is kept.
 //! It answers nothing itself: pongs and closes are for its caller to send.
 
@@ -62,7 +63,8 @@ const fn protocol(reason: &'static str) -> Violation {
 const INVALID_TEXT: Violation =
     Violation { code: CloseCode::InvalidText, reason: "text is not UTF-8" };
 
-/// Bytes as they were read, and how far the guard has come with them. Payloads are unmasked in place.
+/// Bytes as they were read, and how far the guard has come with them. Payloads are unmasked in
+/// place.
 #[derive(Debug)]
 pub struct Input<'b> {
     bytes: &'b mut [u8],
@@ -136,8 +138,9 @@ impl Inbound {
         }
     }
 
-    /// The next thing the dashboard did, or `None` when all of `input` is read. Call it until then: what
-    /// is left in `input` otherwise is lost. After a close or a violation everything is ignored.
+    /// The next thing the dashboard did, or `None` when all of `input` is read. Call it until then:
+    /// what is left in `input` otherwise is lost. After a close or a violation everything is
+    /// ignored.
     pub fn next<'e>(
         &'e mut self,
         input: &'e mut Input<'_>,
@@ -307,8 +310,8 @@ impl Inbound {
         Ok(())
     }
 
-    /// Where the frame's payload lies when it is complete. A control frame's place is its own payload,
-    /// a last fragment's is the whole message.
+    /// Where the frame's payload lies when it is complete. A control frame's place is its own
+    /// payload, a last fragment's is the whole message.
     fn read_payload(&mut self, input: &mut Input<'_>) -> Result<Option<Place>, Violation> {
         let count = (self.payload_left as usize).min(input.left());
         let range = input.read..input.read + count;
@@ -353,7 +356,8 @@ impl Inbound {
         Ok(Some(place))
     }
 
-    /// A text that cannot become UTF-8 any more is refused with its first bad byte, not with its last.
+    /// A text that cannot become UTF-8 any more is refused with its first bad byte, not with its
+    /// last.
     fn check_text(&mut self, last: bool) -> Result<(), Violation> {
         let unchecked = &self.pending[self.checked_bytes as usize..];
         match std::str::from_utf8(unchecked) {

@@ -8,8 +8,8 @@ use crate::json::{write_string, write_time};
 /// The version the status message states.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Appends the status message a session is greeted with; `maintenance` while no feed is live. The id stays below 2^53, so that a dashboard
-/// in JavaScript can hold it.
+/// Appends the status message a session is greeted with; `maintenance` while no feed is live. The
+/// id stays below 2^53, so that a dashboard in JavaScript can hold it.
 pub fn write_status(connection_id: u64, is_online: bool, out: &mut Vec<u8>) {
     frame::write_text(out, |out| {
         out.extend_from_slice(

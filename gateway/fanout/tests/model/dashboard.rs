@@ -181,7 +181,8 @@ impl Followed {
                     .iter()
                     .filter(|id| !self.trade_ids.contains(id) && !self.excused.contains(id))
                     .collect();
-                // Plain sessions are not told of holes; only a lap of more than 50 trades makes one.
+                // Plain sessions are not told of holes; only a lap of more than 50 trades makes
+                // one.
                 assert!(missing.is_empty() || !self.sequenced, "{missing:?} never came");
             }
             "ticker" if self.parameter.contains("bbo") => {

@@ -7,8 +7,8 @@
 //!                                                    Dashboard: a strict client of its own code
 //! ```
 //!
-//! After every cycle each dashboard that is not blocked must hold exactly what the venue holds, have
-//! seen every sequence or been told of the hole, and have got nothing it did not ask for.
+//! After every cycle each dashboard that is not blocked must hold exactly what the venue holds,
+//! have seen every sequence or been told of the hole, and have got nothing it did not ask for.
 #![expect(clippy::print_stdout, reason = "the seed of a failure is to be seen")]
 
 mod dashboard;

@@ -1,5 +1,11 @@
 //! Finds the recorded venue data; it is never part of the repository.
-#![allow(dead_code, clippy::print_stdout, missing_docs, unreachable_pub)]
+#![allow(
+    dead_code,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "each test program uses a part of it, and none has a public face"
+)]
 
 use std::io::Read;
 use std::path::PathBuf;
