@@ -188,9 +188,12 @@ impl Gateway {
                      \"q\":\"{size}\",\"T\":{time},\"m\":true}}",
                     id + 1
                 );
-                self.pipelines[feed].message(text.as_bytes(), Nanos(1), &mut self.publisher);
+                let recv = Nanos::from_millis(time);
+                self.pipelines[feed].message(text.as_bytes(), recv, &mut self.publisher);
             }
         }
+        let published = self.metrics.ingest.ticks_published.of(Trade).value();
+        assert_eq!(published, 3 * (70 + 290), "a refused trade fills no history");
     }
 
     fn take(&mut self, message: &Message) {
