@@ -6,8 +6,8 @@ use market::{Nanos, State, SymbolId};
 use wire::close::CloseCode;
 use wire::notice;
 use wire::refusal::{Code, Refusal};
-use wire::reply::{self, Ack, Envelope, Granted};
-use wire::request::{self, Method, Request, Subscription};
+use wire::reply::{self, Ack, Envelope, Granted, Quality};
+use wire::request::{self, Method, OnSlow, Request, Subscription};
 use wire::topic::Topic;
 
 use crate::encode;
@@ -92,6 +92,13 @@ impl Fanout {
                 for name in &wanted.symbols {
                     self.unsubscribe(key, &wanted, name, envelope);
                 }
+            }
+            Method::Reconfigure(_)
+            | Method::ListSubscriptions
+            | Method::Auth { .. }
+            | Method::Heartbeat { .. } => {
+                let refusal = Refusal::new(Code::InvalidRequest, "not served by this gateway");
+                self.refuse(key, None, &refusal, None, envelope);
             }
         }
     }
@@ -306,7 +313,14 @@ impl Fanout {
         warning: Option<&str>,
         envelope: &Envelope,
     ) {
-        let granted = wanted.sequenced.then_some(Granted { epoch: self.epoch, sequence });
+        let granted = wanted.sequenced.then_some(Granted {
+            epoch: self.epoch,
+            sequence,
+            recovered: None,
+            pace_ms: 0,
+            qos: Quality::Realtime,
+            on_slow: OnSlow::Conflate,
+        });
         let (topic, snapshot) = (wanted.topic, wanted.snapshot);
         let ack = Ack { method, topic, symbol, snapshot, granted, warning };
         self.outboxes.answer(key, |out| ack.write(envelope, out));

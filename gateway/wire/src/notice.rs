@@ -4,6 +4,7 @@ use market::{Nanos, State, digits};
 
 use crate::frame;
 use crate::json::{write_string, write_time};
+use crate::reply::Quality;
 
 /// The version the status message states.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,6 +30,43 @@ pub fn write_status(connection_id: u64, is_online: bool, out: &mut Vec<u8>) {
 /// Appends a heartbeat.
 pub fn write_heartbeat(out: &mut Vec<u8>) {
     frame::write_text(out, |out| out.extend_from_slice(br#"{"channel":"heartbeat"}"#));
+}
+
+/// Appends a heartbeat that says the time, the feed's state and the last sequences sent, so that a
+/// dashboard can tell quiet from dead, and find out that it missed the last update before a pause.
+///
+/// `last` yields channel, symbol and sequence, grouped by channel. It is written by channel, then by
+/// symbol, because numbers run per symbol *and* channel: by symbol alone, nobody could say whether
+/// 12 is of the ticker or of the book. For the same reason, streams of a symbol that are numbered
+/// apart (bars of two intervals, the ticker on quotes and on trades) need names of their own.
+pub fn write_heartbeat_detailed<'a>(
+    ts: Nanos,
+    feed: State,
+    last: impl IntoIterator<Item = (&'a str, &'a str, u64)>,
+    out: &mut Vec<u8>,
+) {
+    frame::write_text(out, |out| {
+        out.extend_from_slice(br#"{"channel":"heartbeat","x":{"ts":""#);
+        digits::write_u64(ts.0, out);
+        out.extend_from_slice(br#"","feed":""#);
+        out.extend_from_slice(feed.as_str().as_bytes());
+        out.extend_from_slice(br#"","last":{"#);
+        let mut open = None;
+        for (channel, symbol, sequence) in last {
+            if open == Some(channel) {
+                out.push(b',');
+            } else {
+                out.extend_from_slice(if open.is_some() { b"},".as_slice() } else { b"" });
+                write_string(channel, out);
+                out.extend_from_slice(b":{");
+                open = Some(channel);
+            }
+            write_string(symbol, out);
+            out.push(b':');
+            digits::write_u64(sequence, out);
+        }
+        out.extend_from_slice(if open.is_some() { b"}}}}".as_slice() } else { b"}}}" });
+    });
 }
 
 fn write_notice(kind: &str, out: &mut Vec<u8>, fields: impl FnOnce(&mut Vec<u8>)) {
@@ -67,16 +105,67 @@ pub fn write_gap(
         write_string(symbol, out);
         out.extend_from_slice(b",\"channel\":\"");
         out.extend_from_slice(channel.as_bytes());
-        out.extend_from_slice(b"\",\"from_seq\":");
-        digits::write_u64(first, out);
-        out.extend_from_slice(b",\"to_seq\":");
-        digits::write_u64(last, out);
-        out.extend_from_slice(b",\"count\":");
-        digits::write_u64(last - first + 1, out);
+        out.push(b'"');
+        write_number("from_seq", first, out);
+        write_number("to_seq", last, out);
+        write_number("count", last - first + 1, out);
         out.extend_from_slice(b",\"reason\":\"");
         out.extend_from_slice(reason.as_bytes());
         out.push(b'"');
     });
+}
+
+/// Appends a notice that a session falls behind, or has caught up: `bytes` wait of `limit`.
+pub fn write_slow(is_warning: bool, bytes: u64, limit: u64, out: &mut Vec<u8>) {
+    let kind = if is_warning { "slow_warning" } else { "slow_cleared" };
+    write_notice(kind, out, |out| {
+        write_number("bytes", bytes, out);
+        write_number("limit", limit, out);
+    });
+}
+
+/// Appends a notice that the gateway is about to go: come back after the one time, be gone before
+/// the other.
+pub fn write_drain(reconnect_after_ms: u64, deadline_ms: u64, out: &mut Vec<u8>) {
+    write_notice("drain", out, |out| {
+        write_number("reconnect_after_ms", reconnect_after_ms, out);
+        write_number("deadline_ms", deadline_ms, out);
+    });
+}
+
+/// Appends a notice that the session's token ends in so many seconds: time for another `auth`.
+pub fn write_expiry(expires_in_s: u64, out: &mut Vec<u8>) {
+    write_notice("token_expires", out, |out| write_number("expires_in_s", expires_in_s, out));
+}
+
+/// Appends a notice that the right to a subscription changed: it goes on at another quality, or has
+/// ended where there is `None`.
+pub fn write_revoked(
+    symbol: &str,
+    channel: &str,
+    reason: &str,
+    goes_on: Option<Quality>,
+    out: &mut Vec<u8>,
+) {
+    write_notice("revoked", out, |out| {
+        out.extend_from_slice(b",\"symbol\":");
+        write_string(symbol, out);
+        out.extend_from_slice(b",\"channel\":\"");
+        out.extend_from_slice(channel.as_bytes());
+        out.extend_from_slice(b"\",\"reason\":");
+        write_string(reason, out);
+        if let Some(quality) = goes_on {
+            out.push(b',');
+            quality.write(out);
+        }
+    });
+}
+
+fn write_number(name: &str, value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    digits::write_u64(value, out);
 }
 
 #[cfg(test)]

@@ -9,20 +9,44 @@ pub enum Code {
     UnknownChannel,
     /// No such symbol.
     UnknownSymbol,
+    /// The dashboard's user may not see this.
+    NotEntitled,
+    /// Nobody is served here before he has said who he is.
+    AuthRequired,
+    /// The token proves nothing: malformed, wrongly signed, revoked.
+    AuthFailed,
+    /// No token came in time.
+    AuthTimeout,
+    /// The token was good once.
+    TokenExpired,
     /// The session would hold more subscriptions than it may.
     SymbolLimit,
+    /// The user would hold more sessions than he may.
+    ConnectionLimit,
     /// More requests a second than it may send.
     RateLimit,
+    /// The missed updates are no longer held, so nothing can be resumed.
+    Unrecoverable,
+    /// Our fault, not the dashboard's.
+    Internal,
 }
 
 impl Code {
     /// All codes, in the order of [`Self::index`].
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 13] = [
         Self::InvalidRequest,
         Self::UnknownChannel,
         Self::UnknownSymbol,
+        Self::NotEntitled,
+        Self::AuthRequired,
+        Self::AuthFailed,
+        Self::AuthTimeout,
+        Self::TokenExpired,
         Self::SymbolLimit,
+        Self::ConnectionLimit,
         Self::RateLimit,
+        Self::Unrecoverable,
+        Self::Internal,
     ];
 
     /// The word on the wire.
@@ -31,8 +55,16 @@ impl Code {
             Self::InvalidRequest => "INVALID_REQUEST",
             Self::UnknownChannel => "UNKNOWN_CHANNEL",
             Self::UnknownSymbol => "UNKNOWN_SYMBOL",
+            Self::NotEntitled => "NOT_ENTITLED",
+            Self::AuthRequired => "AUTH_REQUIRED",
+            Self::AuthFailed => "AUTH_FAILED",
+            Self::AuthTimeout => "AUTH_TIMEOUT",
+            Self::TokenExpired => "TOKEN_EXPIRED",
             Self::SymbolLimit => "SYMBOL_LIMIT",
+            Self::ConnectionLimit => "CONNECTION_LIMIT",
             Self::RateLimit => "RATE_LIMIT",
+            Self::Unrecoverable => "UNRECOVERABLE",
+            Self::Internal => "INTERNAL",
         }
     }
 

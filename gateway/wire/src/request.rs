@@ -3,17 +3,29 @@
 //! Unknown fields are refused by name: a misspelt parameter that is silently ignored is a bug the
 //! dashboard's author finds in production. Nesting costs no stack: the parser keeps its own.
 
-use std::collections::HashSet;
+use std::fmt;
 
-use market::Interval;
 use simd_json::prelude::*;
 use simd_json::tape::Value;
 
-use crate::refusal::{Code, Refusal};
-use crate::topic::{Depth, Topic};
+use self::fields::{flag, known_fields, not_for, shorten};
+use crate::refusal::Refusal;
+use crate::topic::Topic;
+
+pub use self::extensions::{OnSlow, Position};
+
+mod extensions;
+mod fields;
+mod selection;
 
 /// Longest symbol name that is looked up; longer ones cannot exist.
 pub const SYMBOL_BYTES_MAX: usize = 64;
+
+/// Longest token that is looked at.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The channel of heartbeats, which has no topic: it is about the session, not about a symbol.
+const HEARTBEAT: &str = "heartbeat";
 
 /// A request that makes sense.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +45,20 @@ pub enum Method {
     Unsubscribe(Subscription),
     /// Are you there?
     Ping,
+    /// Change how running subscriptions are served.
+    Reconfigure(Reconfiguration),
+    /// What do I hold?
+    ListSubscriptions,
+    /// This is who I am.
+    Auth {
+        /// The proof.
+        token: Token,
+    },
+    /// How much heartbeats shall say: `subscribe` and `unsubscribe` of the channel `heartbeat`.
+    Heartbeat {
+        /// With the feed's state and the last sequences.
+        detailed: bool,
+    },
 }
 
 /// What a subscribe or unsubscribe names.
@@ -48,6 +74,44 @@ pub struct Subscription {
     pub snapshot: bool,
     /// Frames shall carry `x`.
     pub sequenced: bool,
+    /// At most one frame in so many milliseconds; zero: every update.
+    pub pace_ms: u32,
+    /// What happens when this session cannot keep up.
+    pub on_slow: OnSlow,
+    /// Where to go on, by symbol; only symbols of this request.
+    pub resume: Vec<(String, Position)>,
+}
+
+/// How running subscriptions shall be served from now on. At least one of the two is there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reconfiguration {
+    /// The channel with its parameters.
+    pub topic: Topic,
+    /// False where depth, interval or trigger were left to their defaults.
+    pub is_topic_exact: bool,
+    /// As the dashboard wrote them; `*` and `PREFIX*` are patterns. Empty for `instrument`.
+    pub symbols: Vec<String>,
+    /// The new pace in milliseconds; zero: every update.
+    pub pace_ms: Option<u32>,
+    /// What shall happen when the session cannot keep up.
+    pub on_slow: Option<OnSlow>,
+}
+
+/// A token that proves who a dashboard is. Never printed: whoever reads it can be that dashboard.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// The token itself, for who checks it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({} bytes)", self.0.len())
+    }
 }
 
 /// A request that does not make sense, with what could be read of it.
@@ -70,175 +134,141 @@ pub fn parse(message: &mut [u8]) -> Result<Request, BadRequest> {
     if !root.is_object() {
         return Err(bad(Refusal::invalid("a request is a JSON object")));
     }
-    let method = root.get("method").and_then(ValueIntoString::into_string);
+    let name = root.get("method").and_then(ValueIntoString::into_string);
     let req_id = root.get("req_id").map(|id| id.as_u64());
     let bad = |refusal| BadRequest {
         req_id: req_id.flatten(),
-        method: method.map(|m| m.chars().take(SYMBOL_BYTES_MAX).collect()),
+        method: name.map(|m| m.chars().take(SYMBOL_BYTES_MAX).collect()),
         refusal,
     };
     if req_id == Some(None) {
         return Err(bad(Refusal::invalid("req_id must be a whole number from 0")));
     }
     known_fields(root, "", &["method", "params", "req_id"]).map_err(bad)?;
-    let params = root.get("params");
-    let method = match method {
-        None => return Err(bad(Refusal::invalid("method is missing or not a string"))),
-        Some("ping") => Method::Ping,
-        Some("subscribe") => Method::Subscribe(subscription(params).map_err(bad)?),
-        Some("unsubscribe") => Method::Unsubscribe(subscription(params).map_err(bad)?),
-        Some(other) => {
-            let other = shorten(other);
-            return Err(bad(Refusal::invalid(format!(
-                "unknown method {other:?}: subscribe, unsubscribe or ping"
-            ))));
-        }
-    };
+    let name = name.ok_or_else(|| bad(Refusal::invalid("method is missing or not a string")))?;
+    let method = method(name, root.get("params")).map_err(bad)?;
     Ok(Request { req_id: req_id.flatten(), method })
 }
 
-fn subscription(params: Option<Value<'_, '_>>) -> Result<Subscription, Refusal> {
-    let params = params
+fn method(name: &str, params: Option<Value<'_, '_>>) -> Result<Method, Refusal> {
+    match name {
+        "ping" => Ok(Method::Ping),
+        "subscribe" | "unsubscribe" => {
+            let (params, is_start) = (object(params)?, name == "subscribe");
+            if selection::channel(params)? == HEARTBEAT {
+                known_fields(params, "params.", &["channel", "token"])?;
+                return Ok(Method::Heartbeat { detailed: is_start });
+            }
+            let subscription = subscription(params, is_start)?;
+            Ok(if is_start {
+                Method::Subscribe(subscription)
+            } else {
+                Method::Unsubscribe(subscription)
+            })
+        }
+        "reconfigure" => Ok(Method::Reconfigure(reconfiguration(object(params)?)?)),
+        "list_subscriptions" => {
+            if let Some(params) = params {
+                known_fields(object(Some(params))?, "params.", &[])?;
+            }
+            Ok(Method::ListSubscriptions)
+        }
+        "auth" => Ok(Method::Auth { token: token(object(params)?)? }),
+        other => Err(Refusal::invalid(format!(
+            "unknown method {:?}: subscribe, unsubscribe, reconfigure, list_subscriptions, auth \
+             or ping",
+            shorten(other)
+        ))),
+    }
+}
+
+fn object<'t, 'i>(params: Option<Value<'t, 'i>>) -> Result<Value<'t, 'i>, Refusal> {
+    params
         .filter(Value::is_object)
-        .ok_or_else(|| Refusal::invalid("params is missing or not an object"))?;
+        .ok_or_else(|| Refusal::invalid("params is missing or not an object"))
+}
+
+fn subscription(params: Value<'_, '_>, is_start: bool) -> Result<Subscription, Refusal> {
     known_fields(
         params,
         "params.",
-        &["channel", "symbol", "snapshot", "depth", "interval"]
-            .iter()
-            .chain(&["event_trigger", "x", "token"])
-            .copied()
-            .collect::<Vec<_>>(),
+        &["channel", "symbol", "snapshot", "depth", "interval", "event_trigger", "x", "token"],
     )?;
-    let extensions = params.get("x");
-    if let Some(x) = extensions {
-        if !x.is_object() {
-            return Err(Refusal::invalid("params.x must be an object"));
-        }
-        known_fields(x, "params.x.", &["seq", "interval_s"])?;
+    let x = extensions_of(params)?;
+    if let (Some(x), false) = (x, is_start) {
+        let of_a_start = ["conflate_ms", "max_hz", "on_slow", "resume"];
+        not_for(x, "params.x.", &of_a_start, "unsubscribe")?;
     }
-    let (topic, is_topic_exact) = topic(params, extensions)?;
-    let symbols = if topic == Topic::Instrument { Vec::new() } else { symbols(params)? };
-    Ok(Subscription {
+    let (topic, is_topic_exact) = selection::topic(params, x)?;
+    let mut subscription = Subscription {
         topic,
         is_topic_exact,
-        symbols,
+        symbols: selection::symbols(params, topic)?,
         snapshot: flag(params, "params.", "snapshot")?.unwrap_or(true),
-        sequenced: match extensions {
-            Some(x) => flag(x, "params.x.", "seq")?.unwrap_or(false),
-            None => false,
-        },
-    })
+        sequenced: false,
+        pace_ms: 0,
+        on_slow: OnSlow::default(),
+        resume: Vec::new(),
+    };
+    if let Some(x) = x {
+        let sequenced = flag(x, "params.x.", "seq")?.unwrap_or(false);
+        subscription.sequenced = sequenced;
+        subscription.pace_ms = extensions::pace_ms(x, topic)?.unwrap_or(0);
+        subscription.on_slow = extensions::on_slow(x)?.unwrap_or_default();
+        subscription.resume = extensions::resume(x, topic, &subscription.symbols, sequenced)?;
+    }
+    Ok(subscription)
 }
 
-fn topic(
-    params: Value<'_, '_>,
-    extensions: Option<Value<'_, '_>>,
-) -> Result<(Topic, bool), Refusal> {
-    let channel = params
-        .get("channel")
-        .and_then(ValueIntoString::into_string)
-        .ok_or_else(|| Refusal::invalid("params.channel is missing or not a string"))?;
-    match channel {
-        "ticker" => match params.get("event_trigger").map(ValueIntoString::into_string) {
-            None => Ok((Topic::TickerOnTrade, false)),
-            Some(Some("trades")) => Ok((Topic::TickerOnTrade, true)),
-            Some(Some("bbo")) => Ok((Topic::TickerOnQuote, true)),
-            Some(_) => Err(Refusal::invalid("params.event_trigger must be \"bbo\" or \"trades\"")),
-        },
-        "trade" => Ok((Topic::Trade, true)),
-        "book" => match params.get("depth") {
-            None => Ok((Topic::Book(Depth::DEFAULT), false)),
-            Some(depth) => depth
-                .as_u64()
-                .and_then(Depth::from_levels)
-                .map(|depth| (Topic::Book(depth), true))
-                .ok_or_else(|| Refusal::invalid("params.depth must be 10, 25, 100, 500 or 1000")),
-        },
-        "ohlc" => bars(params, extensions),
-        "instrument" => Ok((Topic::Instrument, true)),
-        other => Err(Refusal::new(
-            Code::UnknownChannel,
-            format!(
-                "unknown channel {:?}: ticker, trade, book, ohlc or instrument",
-                shorten(other)
-            ),
-        )),
+fn reconfiguration(params: Value<'_, '_>) -> Result<Reconfiguration, Refusal> {
+    not_for(params, "params.", &["snapshot", "token"], "reconfigure")?;
+    known_fields(
+        params,
+        "params.",
+        &["channel", "symbol", "depth", "interval", "event_trigger", "x"],
+    )?;
+    let x = extensions_of(params)?;
+    if let Some(x) = x {
+        not_for(x, "params.x.", &["seq", "resume"], "reconfigure")?;
     }
+    let (topic, is_topic_exact) = selection::topic(params, x)?;
+    let (pace_ms, on_slow) = match x {
+        Some(x) => (extensions::pace_ms(x, topic)?, extensions::on_slow(x)?),
+        None => (None, None),
+    };
+    if pace_ms.is_none() && on_slow.is_none() {
+        return Err(Refusal::invalid("params.x must say conflate_ms, max_hz or on_slow"));
+    }
+    let symbols = selection::symbols(params, topic)?;
+    Ok(Reconfiguration { topic, is_topic_exact, symbols, pace_ms, on_slow })
 }
 
-fn bars(
-    params: Value<'_, '_>,
-    extensions: Option<Value<'_, '_>>,
-) -> Result<(Topic, bool), Refusal> {
-    if let Some(seconds) = extensions.and_then(|x| x.get("interval_s")) {
-        return match seconds.as_u64() {
-            Some(1) => Ok((Topic::Bars(Interval::Second1), true)),
-            _ => Err(Refusal::invalid("params.x.interval_s must be 1")),
-        };
+/// The extensions asked for, if any, without a field that nobody knows.
+fn extensions_of<'t, 'i>(params: Value<'t, 'i>) -> Result<Option<Value<'t, 'i>>, Refusal> {
+    let Some(x) = params.get("x") else { return Ok(None) };
+    if !x.is_object() {
+        return Err(Refusal::invalid("params.x must be an object"));
     }
-    match params.get("interval") {
-        None => Ok((Topic::Bars(Interval::Minute1), false)),
-        Some(minutes) => minutes
-            .as_u64()
-            .and_then(Interval::from_minutes)
-            .map(|interval| (Topic::Bars(interval), true))
-            .ok_or_else(|| {
-                Refusal::invalid(
-                    "params.interval must be 1, 5, 15, 30, 60, 240, 1440, 10080 or 21600 minutes",
-                )
-            }),
-    }
+    known_fields(
+        x,
+        "params.x.",
+        &["seq", "interval_s", "conflate_ms", "max_hz", "on_slow", "resume"],
+    )?;
+    Ok(Some(x))
 }
 
-fn symbols(params: Value<'_, '_>) -> Result<Vec<String>, Refusal> {
-    let names = params
-        .get("symbol")
-        .and_then(|s| s.as_array())
-        .ok_or_else(|| Refusal::invalid("params.symbol must be a list of strings"))?;
-    if names.is_empty() {
-        return Err(Refusal::invalid("params.symbol is empty"));
-    }
-    let mut seen = HashSet::new();
-    let mut symbols = Vec::new();
-    for name in &names {
-        let name = name
-            .into_string()
-            .ok_or_else(|| Refusal::invalid("params.symbol must be a list of strings"))?;
-        // A name said twice is answered once.
-        if seen.insert(name) {
-            symbols.push(shorten(name));
+fn token(params: Value<'_, '_>) -> Result<Token, Refusal> {
+    known_fields(params, "params.", &["token"])?;
+    let token = params.get("token").and_then(ValueIntoString::into_string);
+    match token {
+        None => Err(Refusal::invalid("params.token is missing or not a string")),
+        Some("") => Err(Refusal::invalid("params.token is empty")),
+        Some(token) if token.len() > TOKEN_BYTES_MAX => {
+            Err(Refusal::invalid(format!("params.token is longer than {TOKEN_BYTES_MAX} bytes")))
         }
+        Some(token) => Ok(Token(token.to_owned())),
     }
-    Ok(symbols)
-}
-
-fn flag(object: Value<'_, '_>, path: &str, name: &str) -> Result<Option<bool>, Refusal> {
-    match object.get(name) {
-        None => Ok(None),
-        Some(value) => value
-            .as_bool()
-            .map(Some)
-            .ok_or_else(|| Refusal::invalid(format!("{path}{name} must be true or false"))),
-    }
-}
-
-fn known_fields(object: Value<'_, '_>, path: &str, known: &[&str]) -> Result<(), Refusal> {
-    let Some(fields) = object.as_object() else { return Ok(()) };
-    let unknown = fields.keys().find(|key| !known.contains(key));
-    unknown.map_or(Ok(()), |key| {
-        Err(Refusal::invalid(format!("unknown field {:?}", format!("{path}{}", shorten(key)))))
-    })
-}
-
-/// A text of a stranger, short enough to be repeated to him.
-fn shorten(text: &str) -> String {
-    if text.len() <= SYMBOL_BYTES_MAX {
-        return text.to_owned();
-    }
-    text.chars().take(SYMBOL_BYTES_MAX / 4).chain("...".chars()).collect()
 }
 
 #[cfg(test)]
-#[path = "request_tests.rs"]
 mod tests;
