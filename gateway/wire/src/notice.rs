@@ -35,10 +35,11 @@ pub fn write_heartbeat(out: &mut Vec<u8>) {
 /// Appends a heartbeat that says the time, the feed's state and the last sequences sent, so that a
 /// dashboard can tell quiet from dead, and find out that it missed the last update before a pause.
 ///
-/// `last` yields channel, symbol and sequence, grouped by channel. It is written by channel, then by
-/// symbol, because numbers run per symbol *and* channel: by symbol alone, nobody could say whether
-/// 12 is of the ticker or of the book. For the same reason, streams of a symbol that are numbered
-/// apart (bars of two intervals, the ticker on quotes and on trades) need names of their own.
+/// `last` yields channel, symbol and sequence, grouped by channel. It is written by channel, then
+/// by symbol, because numbers run per symbol *and* channel: by symbol alone, nobody could say
+/// whether 12 is of the ticker or of the book. For the same reason, streams of a symbol that are
+/// numbered apart (bars of two intervals, the ticker on quotes and on trades) need names of their
+/// own.
 pub fn write_heartbeat_detailed<'a>(
     ts: Nanos,
     feed: State,
@@ -161,6 +162,7 @@ pub fn write_revoked(
     });
 }
 
+/// Appends a comma and a field.
 fn write_number(name: &str, value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
@@ -193,5 +195,76 @@ mod tests {
         let mut out = Vec::new();
         write_gap("A/B", "trade", 5, 7, "lagged", &mut out);
         assert!(String::from_utf8_lossy(&out).contains(r#""from_seq":5,"to_seq":7,"count":3"#));
+    }
+
+    #[track_caller]
+    fn check(frame: &[u8], expected: &str) {
+        let start = if frame[1] == 126 { 4 } else { 2 };
+        assert_eq!(String::from_utf8_lossy(&frame[start..]), expected);
+        simd_json::to_tape(&mut frame[start..].to_vec()).expect("well-formed JSON");
+    }
+
+    #[track_caller]
+    fn check_notice(write: impl FnOnce(&mut Vec<u8>), item: &str) {
+        let mut out = Vec::new();
+        write(&mut out);
+        check(&out, &format!(r#"{{"channel":"notice","type":"update","data":[{item}]}}"#));
+    }
+
+    #[test]
+    fn notices_about_the_session_say_their_numbers() {
+        check_notice(
+            |out| write_slow(true, 900, 1000, out),
+            r#"{"kind":"slow_warning","bytes":900,"limit":1000}"#,
+        );
+        check_notice(
+            |out| write_slow(false, 0, 1000, out),
+            r#"{"kind":"slow_cleared","bytes":0,"limit":1000}"#,
+        );
+        check_notice(
+            |out| write_drain(1500, 30_000, out),
+            r#"{"kind":"drain","reconnect_after_ms":1500,"deadline_ms":30000}"#,
+        );
+        check_notice(|out| write_expiry(60, out), r#"{"kind":"token_expires","expires_in_s":60}"#);
+    }
+
+    #[test]
+    fn a_changed_right_says_what_is_left_of_the_subscription() {
+        check_notice(
+            |out| write_revoked("A/B", "book", "not \"entitled\" any more", None, out),
+            concat!(
+                r#"{"kind":"revoked","symbol":"A/B","channel":"book","#,
+                r#""reason":"not \"entitled\" any more"}"#
+            ),
+        );
+        let delayed = Some(Quality::Delayed { minutes: 15 });
+        check_notice(
+            |out| write_revoked("A/B", "book", "delayed", delayed, out),
+            concat!(
+                r#"{"kind":"revoked","symbol":"A/B","channel":"book","reason":"delayed","#,
+                r#""qos":"delayed","delay_minutes":15}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn a_detailed_heartbeat_says_sequences_by_channel_then_by_symbol() {
+        let ts = Nanos(1_690_730_998_343_415_000);
+        let mut out = Vec::new();
+        let last = [("ticker", "A\"B", 12), ("ticker", "C", 1), ("book", "C", u64::MAX)];
+        write_heartbeat_detailed(ts, State::Stale, last, &mut out);
+        check(
+            &out,
+            concat!(
+                r#"{"channel":"heartbeat","x":{"ts":"1690730998343415000","feed":"stale","last":{"#,
+                r#""ticker":{"A\"B":12,"C":1},"book":{"C":18446744073709551615}}}}"#
+            ),
+        );
+        out.clear();
+        write_heartbeat_detailed(ts, State::Ok, [], &mut out);
+        check(
+            &out,
+            r#"{"channel":"heartbeat","x":{"ts":"1690730998343415000","feed":"ok","last":{}}}"#,
+        );
     }
 }

@@ -93,3 +93,26 @@ impl Refusal {
         Self::new(Code::InvalidRequest, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_place_of_its_own() {
+        for (at, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(code.index(), at, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_the_words_of_the_protocol() {
+        let words = Code::ALL.map(Code::as_str).join(" ");
+        assert_eq!(
+            words,
+            "INVALID_REQUEST UNKNOWN_CHANNEL UNKNOWN_SYMBOL NOT_ENTITLED AUTH_REQUIRED AUTH_FAILED \
+             AUTH_TIMEOUT TOKEN_EXPIRED SYMBOL_LIMIT CONNECTION_LIMIT RATE_LIMIT UNRECOVERABLE \
+             INTERNAL"
+        );
+    }
+}

@@ -133,7 +133,7 @@ pub(super) fn resume(
 }
 
 fn position(value: Value<'_, '_>, symbol: &str) -> Result<Position, Refusal> {
-    let path = format!("params.x.resume[{symbol:?}]");
+    let path = format!("params.x.resume.{symbol}");
     if !value.is_object() {
         return Err(Refusal::invalid(format!("{path} must be an object of epoch and seq")));
     }
