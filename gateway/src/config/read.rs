@@ -113,6 +113,8 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
         pin: s.flag("pin", false),
         spin: Duration::from_micros(s.number("spin_us", 0..=1_000_000, 50)),
         cycle_records_max: size(s, "cycle_records_max", 1, 1_000_000, 1024),
+        record_bytes_max: size(s, "record_bytes_max", 1024, 16_384, 16_384),
+        flush_window: Duration::from_micros(s.number("flush_window_us", 0..=100_000, 0)),
         mailbox_max: size(s, "mailbox_max", 1, 65_536, 1024),
         outbox_bytes_max: size(s, "outbox_bytes_max", 65_536, GIB, MIB),
         message_bytes_max: size(s, "message_bytes_max", 1024, 16 * MIB, 65_536),

@@ -58,6 +58,10 @@ pub struct Shard {
     pub spin: Duration,
     /// Records taken from the ring before sessions are written.
     pub cycle_records_max: usize,
+    /// Plain bytes of frames gathered for one TLS record and send.
+    pub record_bytes_max: usize,
+    /// Least time between two cycles that write; zero writes as soon as there is something.
+    pub flush_window: Duration,
     /// Arrivals waiting for one shard; more are answered 503.
     pub mailbox_max: usize,
     /// Bytes of updates waiting for one session; beyond it the session is closed as too slow

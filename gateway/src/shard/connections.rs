@@ -17,8 +17,8 @@ use crate::config;
 use crate::latency::{Latency, Station, Stretch};
 use crate::metrics::CloseReason;
 
-/// Plain bytes given to TLS at a time: what one record holds.
-const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// What one TLS record holds at most (RFC 8446, section 5.1): a longer frame is sealed in several.
+const SEALED_BYTES_MAX: usize = 16 * 1024;
 /// Reads of one connection per cycle, 4 KiB of TLS each at most; then others have their turn.
 const READS_MAX: usize = 8;
 /// From our close frame to the end of the connection, answered or not.
@@ -54,6 +54,8 @@ pub(super) struct Connections {
     /// Bytes read from sockets since they were last asked for.
     received_bytes: u64,
     limits: inbound::Limits,
+    /// Plain bytes given to TLS at a time; the last frame may exceed it.
+    record_bytes_max: usize,
     plain: Vec<u8>,
     text: Vec<u8>,
     frames: Vec<u8>,
@@ -84,9 +86,10 @@ impl Connections {
                 message_bytes_max: settings.message_bytes_max as u32,
                 fragments_max: FRAGMENTS_MAX,
             },
+            record_bytes_max: settings.record_bytes_max,
             plain: Vec::new(),
             text: Vec::new(),
-            frames: Vec::with_capacity(2 * RECORD_BYTES_MAX),
+            frames: Vec::with_capacity(2 * settings.record_bytes_max),
             received_at: Vec::new(),
             dequeued: Nanos::UNKNOWN,
             dequeue_to_sent: latency.station(Stretch::DequeueToSent),
@@ -256,13 +259,13 @@ impl Connections {
                 self.received_at.extend(stamps.map(|stamps| stamps.recv));
             };
             let now = clock::now();
-            is_more = fanout.take(key, RECORD_BYTES_MAX, &mut self.frames, sent, now.0);
+            is_more = fanout.take(key, self.record_bytes_max, &mut self.frames, sent, now.0);
             if self.frames.is_empty() {
                 break;
             }
             output.frames += count;
             output.plain_bytes += self.frames.len() as u64;
-            output.records += self.frames.len().div_ceil(RECORD_BYTES_MAX) as u64;
+            output.records += self.frames.len().div_ceil(SEALED_BYTES_MAX) as u64;
             output.add(connection.send(&self.frames)?);
             let now = clock::now();
             for received in &self.received_at {

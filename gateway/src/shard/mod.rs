@@ -9,6 +9,7 @@ mod connections;
 mod parts;
 mod run;
 mod tally;
+mod window;
 
 pub use arrival::{Arrival, Mailbox};
 pub use parts::{Parts, Shared};

@@ -14,6 +14,7 @@ use wire::close::CloseCode;
 
 use super::parts::{Parts, WAKER};
 use super::tally::{self, Tally};
+use super::window::{FlushWindow, Rest};
 use crate::clock;
 use crate::latency::{Station, Stretch};
 
@@ -33,6 +34,7 @@ pub(super) struct Shard {
     batch: Batch,
     publish_to_dequeue: Station,
     tally: Tally,
+    window: FlushWindow,
     /// When deadlines, heartbeats and counters are looked at next.
     look_at: u64,
     /// Set once the end was asked for: when the shard ends at the latest.
@@ -65,6 +67,7 @@ impl Shard {
             batch: Batch::with_size_max(BATCH_BYTES),
             publish_to_dequeue: latency.station(Stretch::PublishToDequeue),
             tally: Tally::default(),
+            window: FlushWindow::new(settings.flush_window, settings.cycle_records_max),
             look_at: 0,
             stop_by: None,
             parts,
@@ -76,7 +79,9 @@ impl Shard {
         let records = self.drain_ring();
         let arrivals = self.take_arrivals();
         let is_idle = records == 0 && arrivals == 0 && !self.parts.connections.has_unread();
-        self.wait(events, is_idle);
+        if !self.rest(events, records, arrivals) {
+            self.wait(events, is_idle);
+        }
         let now = clock::now();
         for event in events.iter().filter(|event| event.token() != WAKER) {
             self.parts.connections.ready(event, &mut self.fanout);
@@ -86,9 +91,7 @@ impl Shard {
         if now.0 >= self.look_at {
             self.look(now);
         }
-        let written = self.parts.connections.write_dirty(&mut self.fanout);
-        tally::count_output(self.metrics(), &written);
-        self.fanout.end_cycle();
+        self.write(now);
         if self.parts.connections.has_ended() {
             // The door must not refuse who comes back for want of the place he left.
             self.publish_session_count();
@@ -119,6 +122,7 @@ impl Shard {
                 }
             }
         }
+        self.window.took(count);
         count
     }
 
@@ -157,6 +161,39 @@ impl Shard {
         count
     }
 
+    /// Writes every dirty session and ends the fan-out's cycle, unless the flush window is open:
+    /// then it goes on.
+    fn write(&mut self, now: Nanos) {
+        if self.window.is_open(now.0) {
+            return;
+        }
+        let written = self.parts.connections.write_dirty(&mut self.fanout);
+        tally::count_output(self.metrics(), &written);
+        self.fanout.end_cycle();
+        self.window.wrote(now.0, written.frames);
+    }
+
+    /// Waits for a part of the flush window, where one is open and there is nothing to take now.
+    /// The ring's writer is not asked to wake this shard: nothing it brings could be written yet.
+    fn rest(&mut self, events: &mut Events, records: usize, arrivals: usize) -> bool {
+        let is_behind = records >= self.parts.settings.cycle_records_max
+            || arrivals > 0
+            || self.parts.connections.has_unread();
+        if !self.window.is_set() || is_behind {
+            return false;
+        }
+        let Some(rest) = self.window.rest(clock::now().0) else { return false };
+        let timeout = match rest {
+            Rest::Poll(timeout) => timeout,
+            Rest::Sleep(time) => {
+                std::thread::sleep(time);
+                Duration::ZERO
+            }
+        };
+        self.poll(events, timeout);
+        true
+    }
+
     /// Collects readiness. An idle shard looks at the ring for the spin time, then sleeps until the
     /// ring's writer, the door, a socket or the next deadline wakes it.
     fn wait(&mut self, events: &mut Events, is_idle: bool) {
@@ -166,12 +203,16 @@ impl Shard {
         } else {
             Duration::ZERO
         };
+        self.poll(events, timeout);
+        self.parts.ring.unpark_done();
+    }
+
+    fn poll(&mut self, events: &mut Events, timeout: Duration) {
         if let Err(error) = self.parts.poll.poll(events, Some(timeout))
             && error.kind() != std::io::ErrorKind::Interrupted
         {
             tracing::error!(shard = self.parts.index, %error, "the poll failed");
         }
-        self.parts.ring.unpark_done();
     }
 
     /// Looks at the ring for the configured time; true as soon as something is there.

@@ -62,7 +62,7 @@ fn trust(cert_file: &Path) -> Arc<ClientConfig> {
 pub struct Gateway {
     running: Option<Running>,
     pub metrics: Arc<Metrics>,
-    target: Target,
+    pub target: Target,
     _papers: Papers,
 }
 
