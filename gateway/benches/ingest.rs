@@ -152,6 +152,8 @@ impl Gateway {
             silence_timeout: Duration::ZERO,
             backoff_min: Duration::ZERO,
             backoff_max: Duration::ZERO,
+            flush_messages_max: 1,
+            flush_bytes_max: 1,
         };
         let metrics = Arc::new(Metrics::new(feeds.iter().map(|f| &*f.name), 0));
         let publisher = Publisher::new(ring, 16, Arc::clone(&metrics));

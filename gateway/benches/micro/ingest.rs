@@ -139,6 +139,8 @@ fn limits() -> Limits {
         silence_timeout: Duration::ZERO,
         backoff_min: Duration::ZERO,
         backoff_max: Duration::ZERO,
+        flush_messages_max: 1,
+        flush_bytes_max: 1,
     }
 }
 

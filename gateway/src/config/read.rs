@@ -161,6 +161,9 @@ fn check_ring(document: &Document<'_>, ring: Ring, ingest: &Ingest) {
 fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &Path) -> Ingest {
     let s = &mut section;
     let pin = s.flag("pin", false);
+    let spin = Duration::from_micros(s.number("spin_us", 0..=1_000_000, 0));
+    let flush_messages_max = size(s, "flush_messages_max", 1, 4096, 64);
+    let flush_bytes_max = size(s, "flush_bytes_max", 1, 16 * MIB, 65_536);
     let silence_timeout = millis(s, "silence_timeout_ms", 500, 10 * MINUTE_MS, 2500);
     let backoff_min = millis(s, "backoff_min_ms", 10, MINUTE_MS, 250);
     let backoff_max = millis(s, "backoff_max_ms", 10, 10 * MINUTE_MS, 10_000);
@@ -182,6 +185,9 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
     section.finish();
     Ingest {
         pin,
+        spin,
+        flush_messages_max,
+        flush_bytes_max,
         silence_timeout,
         backoff_min,
         backoff_max,

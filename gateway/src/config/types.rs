@@ -97,6 +97,12 @@ pub struct Ring {
 pub struct Ingest {
     /// Pin the thread to a core of its own.
     pub pin: bool,
+    /// How long the idle thread keeps asking the sockets before it sleeps.
+    pub spin: Duration,
+    /// Messages decoded before their ticks are shown to the shards.
+    pub flush_messages_max: usize,
+    /// Bytes of messages decoded before their ticks are shown to the shards.
+    pub flush_bytes_max: usize,
     /// A venue that says nothing for so long is taken for dead.
     pub silence_timeout: Duration,
     /// First wait before a reconnect; doubles, with jitter, up to `backoff_max`.

@@ -31,6 +31,8 @@ use super::dial::{Address, DialError};
 use super::pipeline::Pipeline;
 use super::publisher::Publisher;
 use super::resync::Resyncs;
+use super::reveal::Hidden;
+use super::spin::Spin;
 use crate::clock;
 use crate::config::Feed;
 use crate::metrics::{FeedMetrics, Metrics};
@@ -82,6 +84,8 @@ pub(super) struct FeedTask {
     pub(super) permits: Rc<Semaphore>,
     /// Snapshot requests under way; housekeeping looks after them.
     pub(super) fetches: Rc<RefCell<JoinSet<()>>>,
+    spin: Rc<Spin>,
+    hidden: RefCell<Hidden>,
 }
 
 impl FeedTask {
@@ -91,9 +95,13 @@ impl FeedTask {
         metrics: Arc<Metrics>,
         board: Rc<Board>,
         fetches: Rc<RefCell<JoinSet<()>>>,
+        spin: Rc<Spin>,
     ) -> Self {
         let pipeline = Pipeline::new(&route.feed, route.index, route.limits, Arc::clone(&metrics));
+        let hidden = RefCell::new(Hidden::new(&route.limits));
         Self {
+            spin,
+            hidden,
             route,
             pipeline: RefCell::new(pipeline),
             publisher,
@@ -154,7 +162,7 @@ impl FeedTask {
         let mut alarm = Alarm { due: deadline, sleep: Box::pin(sleep_until(deadline)) };
         let mut partial = Vec::new();
         loop {
-            let frame = match read(&mut socket, &mut alarm).await {
+            let frame = match read(&mut socket, &mut alarm, || self.show()).await {
                 Err(Ended::Silent) if !self.pipeline.borrow().normaliser.is_live() => {
                     return Err(Ended::ConnectTimeout);
                 }
@@ -179,6 +187,7 @@ impl FeedTask {
                 alarm.set(Instant::now() + limits.silence_timeout);
                 self.message(message, read_at.nanos());
                 if self.has_answers() {
+                    self.show();
                     let answered = timeout(limits.silence_timeout, self.answer(&mut socket)).await;
                     answered.map_err(|_| Ended::Stalled)??;
                 }
@@ -199,7 +208,17 @@ impl FeedTask {
             pipeline.normaliser.connected(recv, &mut publisher);
         }
         pipeline.message(message, recv, &mut publisher);
-        publisher.flush();
+        drop(publisher);
+        self.spin.heard(recv);
+        if self.hidden.borrow_mut().add(message.len()) {
+            self.show();
+        }
+    }
+
+    /// Shows the shards what was decoded since the last time.
+    fn show(&self) {
+        self.hidden.borrow_mut().clear();
+        self.publisher.borrow_mut().flush();
     }
 }
 
@@ -229,15 +248,23 @@ impl Alarm {
     }
 }
 
-/// The next frame, or the end of the connection.
-async fn read<'a>(socket: &mut Socket, alarm: &mut Alarm) -> Result<Frame<'a>, Ended> {
+/// The next frame, or the end of the connection. `dry` is called when no whole frame is there and
+/// the socket has to be waited for.
+async fn read<'a>(
+    socket: &mut Socket,
+    alarm: &mut Alarm,
+    dry: impl Fn(),
+) -> Result<Frame<'a>, Ended> {
     let mut reading = pin!(socket.read_frame());
     poll_fn(|cx| match reading.as_mut().poll(cx) {
         Poll::Ready(frame) => Poll::Ready(frame.map_err(|error| match error {
             WebSocketError::UnexpectedEOF | WebSocketError::ConnectionClosed => Ended::Closed,
             other => Ended::WebSocket(other),
         })),
-        Poll::Pending => alarm.poll(cx).map(|()| Err(Ended::Silent)),
+        Poll::Pending => {
+            dry();
+            alarm.poll(cx).map(|()| Err(Ended::Silent))
+        }
     })
     .await
 }

@@ -18,6 +18,8 @@ mod pipeline;
 mod publisher;
 mod rest;
 mod resync;
+mod reveal;
+mod spin;
 mod tracked;
 
 use std::cell::RefCell;
@@ -65,6 +67,10 @@ pub struct Limits {
     pub backoff_min: Duration,
     /// Cap of all later waits.
     pub backoff_max: Duration,
+    /// Messages decoded before their ticks are shown to the shards.
+    pub flush_messages_max: usize,
+    /// Bytes of them.
+    pub flush_bytes_max: usize,
 }
 
 impl From<&config::Ingest> for Limits {
@@ -77,6 +83,8 @@ impl From<&config::Ingest> for Limits {
             silence_timeout: settings.silence_timeout,
             backoff_min: settings.backoff_min,
             backoff_max: settings.backoff_max,
+            flush_messages_max: settings.flush_messages_max,
+            flush_bytes_max: settings.flush_bytes_max,
         }
     }
 }
@@ -137,6 +145,7 @@ pub struct Seams {
 pub struct Ingest {
     routes: Vec<feed::Route>,
     symbols_max: usize,
+    spin: Duration,
 }
 
 impl Ingest {
@@ -146,7 +155,7 @@ impl Ingest {
         let feeds = settings.feeds.iter().enumerate();
         let routes =
             feeds.map(|(index, feed)| route(feed, index, limits)).collect::<Result<_, _>>()?;
-        Ok(Self { routes, symbols_max: settings.symbols_max })
+        Ok(Self { routes, symbols_max: settings.symbols_max, spin: settings.spin })
     }
 
     /// Runs on the calling thread until asked to stop.
@@ -164,6 +173,7 @@ impl Ingest {
         let publisher =
             Rc::new(RefCell::new(Publisher::new(ring, self.symbols_max, Arc::clone(&metrics))));
         let board = Rc::new(board::Board::new(self.routes.iter().map(|r| &*r.feed.name)));
+        let spin = Rc::new(spin::Spin::new(self.spin));
         let fetches = Rc::new(RefCell::new(JoinSet::new()));
         let mut tasks: Vec<JoinHandle<()>> = Vec::new();
         for route in self.routes {
@@ -173,9 +183,11 @@ impl Ingest {
                 Arc::clone(&metrics),
                 Rc::clone(&board),
                 Rc::clone(&fetches),
+                Rc::clone(&spin),
             );
             tasks.push(tokio::task::spawn_local(Rc::new(task).run()));
         }
+        tasks.push(tokio::task::spawn_local(async move { spin.run().await }));
         let mut turns = interval(HOUSEKEEPING);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_set() {

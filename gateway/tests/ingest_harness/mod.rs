@@ -44,6 +44,9 @@ pub fn symbol(venue_symbol: &str, name: &str) -> FeedSymbol {
 pub fn settings(feeds: Vec<Feed>) -> Ingest {
     Ingest {
         pin: false,
+        spin: Duration::ZERO,
+        flush_messages_max: 64,
+        flush_bytes_max: 65_536,
         silence_timeout: Duration::from_millis(1500),
         backoff_min: Duration::from_millis(50),
         backoff_max: Duration::from_millis(500),
