@@ -12,6 +12,7 @@ mod listen;
 pub mod metrics;
 pub mod replica;
 pub mod shard;
+mod sockets;
 mod start;
 pub mod threads;
 

@@ -15,12 +15,12 @@ use tokio::sync::watch;
 use crate::admin::{self, Admin, AdminError};
 use crate::catalogue::Catalogue;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::door::{self, Door, DoorError};
 use crate::ingest::{Ingest, IngestError, Seams};
 use crate::metrics::Metrics;
 use crate::shard;
-use crate::threads::{Crew, StopFlag, ThreadError};
+use crate::threads::{Crew, Place, StopFlag, ThreadError};
 
 /// Beyond the shards' own time to stop: the others need only a moment.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
@@ -181,7 +181,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let stop_timeout = config.shard.stop_timeout;
     let spawned = spawn_ingest(&mut crew, &config, ingest, seams)
         .and_then(|()| spawn_shards(&mut crew, &config, shards))
-        .and_then(|()| spawn_servers(&mut crew, (door, admin), surroundings, told));
+        .and_then(|()| spawn_servers(&mut crew, &config, (door, admin), surroundings, told));
     if let Err(error) = spawned {
         stopper.stop();
         // What went wrong first is told; that the others end is all that is waited for.
@@ -192,15 +192,15 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 }
 
 fn spawn_ingest(crew: &mut Crew, config: &Config, ingest: Ingest, seams: Seams) -> io::Result<()> {
-    let core = config.ingest.pin.then_some(0);
-    crew.spawn("ingest", core, move || Ok(ingest.run(seams)?))
+    let place = Place { core: config.ingest.pin.then_some(0), nice: 0 };
+    crew.spawn("ingest", place, move || Ok(ingest.run(seams)?))
 }
 
 fn spawn_shards(crew: &mut Crew, config: &Config, shards: Vec<shard::Parts>) -> io::Result<()> {
     for (index, parts) in shards.into_iter().enumerate() {
         // Core 0 is left to ingest where there are others.
-        let core = config.shard.pin.then_some(index + 1);
-        crew.spawn(&format!("shard-{index}"), core, move || {
+        let place = Place { core: config.shard.pin.then_some(index + 1), nice: 0 };
+        crew.spawn(&format!("shard-{index}"), place, move || {
             shard::run(parts);
             Ok(())
         })?;
@@ -210,14 +210,24 @@ fn spawn_shards(crew: &mut Crew, config: &Config, shards: Vec<shard::Parts>) -> 
 
 fn spawn_servers(
     crew: &mut Crew,
+    config: &Config,
     (door, admin): (Door, Admin),
     surroundings: (door::Surroundings, admin::Surroundings),
     told: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    // Behind the shards' cores, where there are so many.
+    let place = |thread: config::Thread, behind: usize| Place {
+        core: thread.pin.then_some(config.shard.count + 1 + behind),
+        nice: thread.nice,
+    };
     let until = stopped(told.clone());
-    crew.spawn("door", None, move || Ok(door.run(surroundings.0, until)?))?;
+    crew.spawn("door", place(config.door.thread, 0), move || Ok(door.run(surroundings.0, until)?))?;
     let until = stopped(told);
-    crew.spawn("admin", None, move || Ok(admin.run(surroundings.1, until)?))
+    crew.spawn(
+        "admin",
+        place(config.admin.thread, 1),
+        move || Ok(admin.run(surroundings.1, until)?),
+    )
 }
 
 /// Completes when the end is asked for.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 
 /// Set once, when the gateway is to stop; every thread looks at it each cycle.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +83,15 @@ enum Outcome {
 /// What a thread returns: nothing, or why it could not do its work.
 pub type Work = Result<(), Box<dyn Error>>;
 
+/// Where a thread runs, and how much of a core it may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The core it is bound to, counted from 0 among those the process may use and wrapping around.
+    pub core: Option<usize>,
+    /// Its nice value; 0 leaves it what it is.
+    pub nice: u8,
+}
+
 /// The threads of the process.
 #[derive(Debug)]
 pub struct Crew {
@@ -98,20 +109,17 @@ impl Default for Crew {
 }
 
 impl Crew {
-    /// Starts a thread. With `core`, it is bound to that core, counted from 0 among those the
-    /// process may use and wrapping around; where the system refuses, that is logged and the thread
-    /// runs unbound.
+    /// Starts a thread at its place; where the system refuses the place, that is logged and the
+    /// thread runs as any other.
     pub fn spawn(
         &mut self,
         name: &str,
-        core: Option<usize>,
+        place: Place,
         body: impl FnOnce() -> Work + Send + 'static,
     ) -> io::Result<()> {
         let (ended, thread) = (self.ended_sender.clone(), name.to_owned());
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            if let Some(core) = core {
-                pin(&thread, core);
-            }
+            place.take(&thread);
             // Nothing of the body is used after a panic, so nothing half-changed is seen.
             let outcome = match catch_unwind(AssertUnwindSafe(body)) {
                 Ok(Ok(())) => Outcome::Done,
@@ -188,6 +196,21 @@ fn judge(Ending { thread, outcome }: Ending, asked: bool) -> Option<ThreadError>
     }
 }
 
+impl Place {
+    fn take(self, thread: &str) {
+        if let Some(core) = self.core {
+            pin(thread, core);
+        }
+        if self.nice > 0 {
+            // On Linux a nice value is a thread's own, and its id names it.
+            let outcome = setpriority_process(Some(gettid()), i32::from(self.nice));
+            if let Err(error) = outcome {
+                tracing::warn!(thread, nice = self.nice, %error, "the system refuses the priority");
+            }
+        }
+    }
+}
+
 fn pin(thread: &str, core: usize) {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let chosen = cores.get(core % cores.len().max(1)).copied();
@@ -219,12 +242,13 @@ mod tests {
     fn a_panic_in_one_thread_stops_the_others_and_is_told() {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         let other = stop.clone();
-        crew.spawn("shard-0", Some(0), move || {
+        crew.spawn("shard-0", Place { core: Some(0), nice: 0 }, move || {
             wait_for(&other);
             Ok(())
         })
         .expect("a thread can be started");
-        crew.spawn("ingest", None, || panic!("a bug of ours")).expect("a thread can be started");
+        crew.spawn("ingest", Place::default(), || panic!("a bug of ours"))
+            .expect("a thread can be started");
         assert_eq!(crew.names().collect::<Vec<_>>(), ["shard-0", "ingest"]);
         assert_eq!(
             crew.join(&stop, || (), DEADLINE),
@@ -239,12 +263,12 @@ mod tests {
     fn a_thread_that_ends_on_its_own_stops_the_others() {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         let other = stop.clone();
-        crew.spawn("shard-0", None, move || {
+        crew.spawn("shard-0", Place::default(), move || {
             wait_for(&other);
             Ok(())
         })
         .expect("a thread can be started");
-        crew.spawn("door", None, || Ok(())).expect("a thread can be started");
+        crew.spawn("door", Place::default(), || Ok(())).expect("a thread can be started");
         assert_eq!(
             crew.join(&stop, || (), DEADLINE),
             Err(ThreadError::EndedEarly { thread: "door".to_owned() })
@@ -254,7 +278,8 @@ mod tests {
     #[test]
     fn a_thread_that_cannot_do_its_work_says_why() {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
-        crew.spawn("door", None, || Err("no more ports".into())).expect("a thread can be started");
+        crew.spawn("door", Place::default(), || Err("no more ports".into()))
+            .expect("a thread can be started");
         let message = "no more ports".to_owned();
         assert_eq!(
             crew.join(&stop, || (), DEADLINE),
@@ -267,7 +292,7 @@ mod tests {
         let (mut crew, stop) = (Crew::default(), StopFlag::default());
         for name in ["a", "b"] {
             let stop = stop.clone();
-            crew.spawn(name, None, move || {
+            crew.spawn(name, Place::default(), move || {
                 wait_for(&stop);
                 Ok(())
             })
@@ -281,7 +306,7 @@ mod tests {
     fn a_thread_that_does_not_stop_is_named_when_the_time_is_over() {
         let (mut crew, stop, never) = (Crew::default(), StopFlag::default(), StopFlag::default());
         let deaf = never.clone();
-        crew.spawn("deaf", None, move || {
+        crew.spawn("deaf", Place::default(), move || {
             wait_for(&deaf);
             Ok(())
         })

@@ -24,7 +24,8 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let any = "127.0.0.1:0".parse().expect("an address");
-        let admin = Admin::bind(&config::Admin { listen: any }).expect("a free port exists");
+        let admin = Admin::bind(&config::Admin { listen: any, thread: config::Thread::default() })
+            .expect("a free port exists");
         let address = admin.address();
         let surroundings = Surroundings {
             catalogue: Arc::new(Catalogue::default()),
@@ -164,7 +165,8 @@ fn silent_connections_beyond_the_limit_are_closed_at_once() {
 fn a_busy_port_is_an_error_that_names_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port exists");
     let listen = taken.local_addr().expect("it is bound");
-    let error = Admin::bind(&config::Admin { listen }).expect_err("the port is taken");
+    let error = Admin::bind(&config::Admin { listen, thread: config::Thread::default() })
+        .expect_err("the port is taken");
     assert!(matches!(error, AdminError::Listen { .. }));
     assert!(error.to_string().contains(&listen.to_string()), "{error}");
 }

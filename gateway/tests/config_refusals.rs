@@ -76,6 +76,24 @@ fn a_number_out_of_range_or_of_another_kind_is_shown_with_its_bounds() {
 }
 
 #[test]
+fn socket_buffers_are_the_kernels_own_or_hold_a_record() {
+    for key in ["send_buffer_bytes", "notsent_bytes_max"] {
+        let expected = format!(
+            "gateway.toml:6: door.{key} = 4096: must be 0, for the kernel's own, or 32768 at least"
+        );
+        check("[ring]", &format!("{key} = 4096\n[ring]"), &expected);
+        let text = GOOD.replacen("[ring]", &format!("{key} = 0\n[ring]"), 1);
+        assert_eq!(refusals(&text), [], "{key}");
+    }
+    check(
+        "[ring]",
+        "congestion_control = 'cu bic'\n[ring]",
+        "gateway.toml:6: door.congestion_control = \"cu bic\": must be a name of 15 letters at \
+         most, such as \"cubic\"; empty for the kernel's own",
+    );
+}
+
+#[test]
 fn a_missing_key_is_named_with_the_line_of_its_section() {
     check(
         "listen = '127.0.0.1:8443'\n",

@@ -257,6 +257,8 @@ fn a_busy_port_is_said_at_start() {
         header_bytes_max: 8192,
         arriving_max: 1,
         sessions_max: 1,
+        sockets: config::Sockets::default(),
+        thread: config::Thread::default(),
         origins: Vec::new(),
     };
     let error = Door::bind(&settings).expect_err("busy");

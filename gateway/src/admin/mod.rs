@@ -29,7 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config;
-use crate::listen::listen;
+use crate::listen;
 use crate::metrics::Metrics;
 
 /// Connections at once; one more is closed at accept.
@@ -84,7 +84,9 @@ impl Admin {
     /// Takes the port, so that a busy one is told at start.
     pub fn bind(settings: &config::Admin) -> Result<Self, AdminError> {
         let at_address = |source| AdminError::Listen { address: settings.listen, source };
-        let listener = listen(settings.listen, BACKLOG).map_err(at_address)?;
+        let listener = listen::bind(settings.listen)
+            .and_then(|socket| listen::listen(socket, BACKLOG))
+            .map_err(at_address)?;
         let address = listener.local_addr().map_err(at_address)?;
         Ok(Self { listener, address })
     }

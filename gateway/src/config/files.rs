@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::document::Lines;
 use super::refusal::Refusal;
 use super::types::{Config, FeedSymbols};
+use crate::sockets;
 
 /// Descriptors beside the sessions': listeners, wakers, feeds, logs.
 const OTHER_DESCRIPTORS: usize = 64;
@@ -74,6 +75,15 @@ pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {
     for (at, file) in ca_files.enumerate() {
         note("ingest.feeds.ca_file", at, file, certificates(file));
     }
+    let control = &config.door.sockets.congestion_control;
+    if let Err(error) = sockets::check_control(control) {
+        refusals.push(Refusal {
+            line: lines.of("door.congestion_control", 0),
+            key: "door.congestion_control".to_owned(),
+            value: Some(format!("{control:?}")),
+            reason: error.reason,
+        });
+    }
     if let Some(memory) = memory_bytes().filter(|&bytes| config.ring.bytes as u64 > bytes / 2) {
         refusals.push(Refusal {
             line: lines.of("ring.bytes", 0),
@@ -103,8 +113,16 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             memory >> 20
         ));
     }
+    let wanted = config.door.sockets.send_buffer_bytes;
+    if let Some(allowed) = send_buffer_bytes_max().filter(|&allowed| allowed < wanted) {
+        warnings.push(format!(
+            "door.send_buffer_bytes asks for {wanted} bytes, the system gives {allowed}: raise \
+             net.core.wmem_max"
+        ));
+    }
     let pinned = if config.shard.pin { config.shard.count } else { 0 };
-    let pinned = pinned + usize::from(config.ingest.pin);
+    let others = [config.ingest.pin, config.door.thread.pin, config.admin.thread.pin];
+    let pinned = pinned + others.into_iter().filter(|&pin| pin).count();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if pinned > cores {
         warnings.push(format!("{pinned} threads are pinned, the machine has {cores} cores"));
@@ -134,6 +152,11 @@ fn memory_bytes() -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// None where the system does not say.
+fn send_buffer_bytes_max() -> Option<usize> {
+    fs::read_to_string("/proc/sys/net/core/wmem_max").ok()?.trim().parse().ok()
 }
 
 /// None where the system does not say, or does not limit.

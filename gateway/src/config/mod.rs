@@ -18,7 +18,10 @@ pub use document::KeyFacts;
 pub use files::MemoryEstimate;
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
-pub use types::{Admin, Config, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard};
+pub use types::{
+    Admin, Config, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard, Sockets,
+    Thread,
+};
 
 /// Reads a config file and checks it, the files it names, and this machine.
 pub fn load(file: &Path) -> Result<Loaded, ConfigError> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::document::{Document, Remains};
 use super::feeds;
 use super::section::{Item, Section};
-use super::types::{Admin, Config, Door, Ingest, Ring, Shard};
+use super::types::{Admin, Config, Door, Ingest, Ring, Shard, Sockets, Thread};
 
 const HOUR_MS: u64 = 3_600_000;
 const MINUTE_MS: u64 = 60_000;
@@ -70,6 +70,8 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
     let header_bytes_max = size(&mut section, "header_bytes_max", 8192, MIB, 16_384);
     let arriving_max = size(&mut section, "arriving_max", 1, 100_000, 1024);
     let sessions_max = size(&mut section, "sessions_max", 1, 1_000_000, 10_000);
+    let sockets = read_sockets(&mut section);
+    let thread = read_thread(&mut section, 5);
     let origins = read_origins(&mut section);
     section.finish();
     Some(Door {
@@ -81,8 +83,45 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         header_bytes_max,
         arriving_max,
         sessions_max,
+        sockets,
+        thread,
         origins,
     })
+}
+
+fn read_sockets(s: &mut Section<'_, '_>) -> Sockets {
+    let sockets = Sockets {
+        send_buffer_bytes: size(s, "send_buffer_bytes", 0, 64 * MIB, 262_144),
+        notsent_bytes_max: s.number("notsent_bytes_max", 0..=64 * MIB, 65_536) as u32,
+        congestion_control: read_control(s),
+        user_timeout: millis(s, "user_timeout_ms", 0, HOUR_MS, MINUTE_MS),
+    };
+    // One record has to fit, or every send of one would be cut in two.
+    let smallest = |name, bytes: usize| {
+        if (1..32_768).contains(&bytes) {
+            let reason = "must be 0, for the kernel's own, or 32768 at least";
+            s.refuse_number(s.line_of(name), name, bytes as u64, reason);
+        }
+    };
+    smallest("send_buffer_bytes", sockets.send_buffer_bytes);
+    smallest("notsent_bytes_max", sockets.notsent_bytes_max as usize);
+    sockets
+}
+
+/// The kernel's names have 15 bytes at most; which of them it has is asked when the file is loaded.
+fn read_control(section: &mut Section<'_, '_>) -> String {
+    let name = section.text_or("congestion_control", "");
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if name.value.len() > 15 || !name.value.bytes().all(plain) {
+        let reason =
+            "must be a name of 15 letters at most, such as \"cubic\"; empty for the kernel's own";
+        section.refuse(name.line, "congestion_control", Some(&name.value), reason);
+    }
+    name.value
+}
+
+fn read_thread(s: &mut Section<'_, '_>, nice: u64) -> Thread {
+    Thread { pin: s.flag("pin", false), nice: s.number("nice", 0..=19, nice) as u8 }
 }
 
 fn read_origins(section: &mut Section<'_, '_>) -> Vec<String> {
@@ -202,8 +241,9 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
 fn read_admin(mut section: Section<'_, '_>) -> Option<Admin> {
     let listen = section.text_or("listen", "127.0.0.1:9100");
     let address = address(&section, &listen.value, listen.line);
+    let thread = read_thread(&mut section, 10);
     section.finish();
-    Some(Admin { listen: address? })
+    Some(Admin { listen: address?, thread })
 }
 
 fn read_log(mut section: Section<'_, '_>) -> String {

@@ -42,9 +42,35 @@ pub struct Door {
     pub arriving_max: usize,
     /// Sessions of the whole gateway; more are answered 503.
     pub sessions_max: usize,
+    /// Options of dashboards' sockets.
+    pub sockets: Sockets,
+    /// Where the thread runs.
+    pub thread: Thread,
     /// Web origins that may connect; empty means the gateway's own page only. A program without an
     /// `Origin` header is always welcome.
     pub origins: Vec<String>,
+}
+
+/// Options of dashboards' sockets; a zero, or nothing, is the kernel's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    /// `SO_SNDBUF`: what may wait in the kernel for a dashboard's acknowledgement.
+    pub send_buffer_bytes: usize,
+    /// `TCP_NOTSENT_LOWAT`: what may wait there unsent.
+    pub notsent_bytes_max: u32,
+    /// `TCP_CONGESTION`, by name.
+    pub congestion_control: String,
+    /// `TCP_USER_TIMEOUT`: a connection that acknowledges nothing for so long is cut.
+    pub user_timeout: Duration,
+}
+
+/// Where a thread that waits runs, and how much it may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// Pin it to a core of its own.
+    pub pin: bool,
+    /// Its nice value: 0 as the others, 19 whatever is left.
+    pub nice: u8,
 }
 
 /// One thread per shard, each serving its own sessions.
@@ -193,4 +219,6 @@ pub struct FeedSymbol {
 pub struct Admin {
     /// Address of health, metrics and latency; keep it off the public network.
     pub listen: SocketAddr,
+    /// Where the thread runs.
+    pub thread: Thread,
 }

@@ -37,9 +37,10 @@ use self::throttle::Throttle;
 pub use self::tls::TlsError;
 use crate::catalogue::Catalogue;
 use crate::config;
-use crate::listen::listen;
+use crate::listen;
 use crate::metrics::{DoorMetrics, Metrics};
 use crate::shard::Mailbox;
+use crate::sockets::{self, SocketError};
 
 /// Connections the kernel holds until they are accepted (it cuts this to its own somaxconn).
 const BACKLOG: i32 = 4096;
@@ -61,6 +62,9 @@ pub enum DoorError {
         /// Why.
         source: io::Error,
     },
+    /// The kernel refuses an option of its sockets.
+    #[error("door.{0}")]
+    Option(#[from] SocketError),
     /// The thread's runtime could not start.
     #[error("door: {0}")]
     Runtime(#[source] io::Error),
@@ -107,7 +111,9 @@ impl Door {
     pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
         let tls = tls::server_config(&settings.cert_file, &settings.key_file)?;
         let at_address = |source| DoorError::Listen { address: settings.listen, source };
-        let listener = listen(settings.listen, BACKLOG).map_err(at_address)?;
+        let socket = listen::bind(settings.listen).map_err(at_address)?;
+        sockets::apply(&socket, &settings.sockets)?;
+        let listener = listen::listen(socket, BACKLOG).map_err(at_address)?;
         let address = listener.local_addr().map_err(at_address)?;
         Ok(Self { settings: settings.clone(), listener, address, tls })
     }

@@ -64,6 +64,8 @@ impl Rig {
             header_bytes_max: 8192,
             arriving_max: 100,
             sessions_max: 100,
+            sockets: config::Sockets::default(),
+            thread: config::Thread::default(),
             origins: Vec::new(),
         };
         change(&mut settings);
