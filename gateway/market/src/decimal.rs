@@ -46,10 +46,38 @@ impl Decimal {
     /// Reads `-12.340`, also `1.2e-5`, as JSON writes numbers (a leading `+` or a bare `.5` is
     /// refused; leading zeros are accepted, since some venues pad).
     pub fn parse(text: &[u8]) -> Result<Self, DecimalError> {
-        let (negative, digits) = match text {
-            [b'-', rest @ ..] => (true, rest),
-            _ => (false, text),
+        Self::parse_short(text).map_or_else(|| Self::parse_any(text), Ok)
+    }
+
+    /// Nearly every price and size: without exponent, and too short to overflow. None for all else.
+    #[inline]
+    fn parse_short(text: &[u8]) -> Option<Self> {
+        const BYTES_MAX: usize = 18;
+        let (negative, digits) = split_sign(text);
+        if digits.len() > BYTES_MAX {
+            return None;
+        }
+        let mut mantissa = 0;
+        let whole_count = take_digits(digits, &mut mantissa);
+        let scale = match &digits[whole_count..] {
+            [] => 0,
+            [b'.', fraction @ ..] => {
+                let count = take_digits(fraction, &mut mantissa);
+                if count == 0 || count < fraction.len() {
+                    return None;
+                }
+                count
+            }
+            _ => return None,
         };
+        let mantissa = mantissa as i64;
+        let value =
+            Self { mantissa: if negative { -mantissa } else { mantissa }, scale: scale as u8 };
+        (whole_count > 0).then_some(value)
+    }
+
+    fn parse_any(text: &[u8]) -> Result<Self, DecimalError> {
+        let (negative, digits) = split_sign(text);
         let mut mantissa: i64 = 0;
         let mut scale: u8 = 0;
         let mut digit_count = 0_usize;
@@ -158,6 +186,48 @@ fn power_of_ten(exponent: u32) -> Option<i64> {
     10_i64.checked_pow(exponent)
 }
 
+fn split_sign(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    }
+}
+
+/// Appends the digits that `text` begins with to `number`, which has room for them; returns how
+/// many they are.
+#[inline]
+fn take_digits(text: &[u8], number: &mut u64) -> usize {
+    let mut count = 0;
+    while let Some(eight) = text[count..].first_chunk().and_then(|text| eight_digits(*text)) {
+        *number = *number * 100_000_000 + eight;
+        count += 8;
+    }
+    while let Some(byte) = text.get(count)
+        && byte.is_ascii_digit()
+    {
+        *number = *number * 10 + u64::from(byte - b'0');
+        count += 1;
+    }
+    count
+}
+
+/// The number that eight digits make, by three multiplications: neighbours become pairs, pairs
+/// fours, fours the whole. None where one of them is no digit.
+#[inline]
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    const ONES: u64 = u64::MAX / 255;
+    // The first digit is the lowest byte.
+    let word = u64::from_le_bytes(text);
+    let digits = word.wrapping_sub(ONES * u64::from(b'0'));
+    let above_nine = word.wrapping_add(ONES * u64::from(0x7f - b'9'));
+    if (digits | above_nine) & (ONES << 7) != 0 {
+        return None;
+    }
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -215,7 +285,35 @@ mod tests {
         assert_eq!(value.at_precision(18), Err(DecimalError::OutOfRange));
     }
 
+    #[test]
+    fn eight_bytes_are_digits_or_none() {
+        assert_eq!(eight_digits(*b"01234567"), Some(1_234_567));
+        assert_eq!(eight_digits(*b"99999999"), Some(99_999_999));
+        for at in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"12345678";
+                text[at] = byte;
+                let expected = std::str::from_utf8(&text).ok().filter(|t| !t.contains('+'));
+                let expected = expected.and_then(|text| text.parse().ok());
+                assert_eq!(eight_digits(text), expected, "{text:?}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_short_way_and_the_long_one_agree(
+            text in r"-?[0-9]{0,12}(\.[0-9]{0,12})?([eE.x-][0-9]?)?",
+        ) {
+            if let Some(value) = Decimal::parse_short(text.as_bytes()) {
+                prop_assert_eq!(Decimal::parse_any(text.as_bytes()), Ok(value));
+            }
+            let is_plain = text.len() <= 18 && !text.contains(['e', 'E']);
+            if is_plain && let Ok(value) = Decimal::parse_any(text.as_bytes()) {
+                prop_assert_eq!(Decimal::parse_short(text.as_bytes()), Some(value));
+            }
+        }
+
         #[test]
         fn text_in_is_text_out(mantissa in any::<i64>(), scale in 0..=SCALE_MAX) {
             prop_assume!(mantissa != i64::MIN);
