@@ -10,7 +10,7 @@ use market::{Nanos, OrderKind, Side};
 
 use crate::DecodeError;
 use crate::DecodeError::{BadNumber, BadValue, Missing, UnknownShape};
-use crate::document::{Document, Numbers, Value};
+use crate::document::{Document, Value};
 use crate::event::{Ack, BookDelta, BookSnapshot, Event, Ignored, Level, Quote, Trade, UpdateIds};
 
 /// Decodes messages of this dialect.
@@ -38,7 +38,7 @@ impl Binance {
         mut sink: impl FnMut(Event<'_>),
     ) -> Result<(), DecodeError> {
         let levels = &mut self.levels;
-        self.document.read(message, Numbers::AsTheyAre, |root| decode_root(root, levels, &mut sink))
+        self.document.read(message, |root| decode_root(root, levels, &mut sink))
     }
 
     /// Hands the depth snapshot of a REST answer to `sink`; the answer does not say whose it is.
@@ -49,23 +49,21 @@ impl Binance {
         mut sink: impl FnMut(Event<'_>),
     ) -> Result<(), DecodeError> {
         let levels = &mut self.levels;
-        self.document.read(message, Numbers::AsTheyAre, |root| {
-            decode_snapshot(root, symbol, levels, &mut sink)
-        })
+        self.document.read(message, |root| decode_snapshot(root, symbol, levels, &mut sink))
     }
 }
 
 fn decode_root(
-    root: Value<'_, '_>,
+    root: Value<'_>,
     levels: &mut Levels,
     sink: &mut impl FnMut(Event<'_>),
 ) -> Result<(), DecodeError> {
     let (mut stream, mut data, mut event) = (None, None, None);
     for (key, value) in root.entries().ok_or(UnknownShape)? {
         match key {
-            "stream" => stream = value.text(),
-            "data" => data = Some(value),
-            "e" => event = value.text(),
+            b"stream" => stream = value.text(),
+            b"data" => data = Some(value),
+            b"e" => event = value.text(),
             _ => {}
         }
     }
@@ -98,7 +96,7 @@ fn is_diff_stream(stream: &str) -> bool {
 }
 
 /// Without a stream's name and an event's name: a lone quote, or a reply to a request.
-fn decode_bare(root: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
+fn decode_bare(root: Value<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
     if root.field("A").is_some() {
         return decode_quote(root, sink);
     }
@@ -118,19 +116,19 @@ fn ack(success: bool, error: Option<&str>) -> Event<'_> {
     Event::Ack(Ack { method: "", channel: None, symbol: None, success, error })
 }
 
-fn decode_quote(body: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
+fn decode_quote(body: Value<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
     let (mut symbol, mut bid, mut bid_size, mut ask, mut ask_size) = (None, None, None, None, None);
     let (mut ts_event, mut ts_sent, mut update_id) = (Nanos::UNKNOWN, Nanos::UNKNOWN, None);
     for (key, value) in body.entries().ok_or(BadValue("data"))? {
         match key {
-            "s" => symbol = value.text(),
-            "b" => bid = Some(value.amount("b")?),
-            "B" => bid_size = Some(value.amount("B")?),
-            "a" => ask = Some(value.amount("a")?),
-            "A" => ask_size = Some(value.amount("A")?),
-            "u" => update_id = Some(value.whole().ok_or(BadNumber("u"))?),
-            "T" => ts_event = value.millis("T")?,
-            "E" => ts_sent = value.millis("E")?,
+            b"s" => symbol = value.text(),
+            b"b" => bid = Some(value.amount("b")?),
+            b"B" => bid_size = Some(value.amount("B")?),
+            b"a" => ask = Some(value.amount("a")?),
+            b"A" => ask_size = Some(value.amount("A")?),
+            b"u" => update_id = Some(value.whole().ok_or(BadNumber("u"))?),
+            b"T" => ts_event = value.millis("T")?,
+            b"E" => ts_sent = value.millis("E")?,
             _ => {}
         }
     }
@@ -144,25 +142,25 @@ fn decode_quote(body: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result
     Ok(())
 }
 
-fn decode_trade(body: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
+fn decode_trade(body: Value<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
     let (mut symbol, mut price, mut size, mut side, mut trade_id) = (None, None, None, None, None);
     let (mut ts_event, mut ts_sent) = (Nanos::UNKNOWN, Nanos::UNKNOWN);
     for (key, value) in body.entries().ok_or(BadValue("data"))? {
         match key {
-            "s" => symbol = value.text(),
-            "p" => price = Some(value.amount("p")?),
-            "q" => size = Some(value.amount("q")?),
-            "t" => trade_id = Some(value.whole().ok_or(BadNumber("t"))?),
-            "m" => {
+            b"s" => symbol = value.text(),
+            b"p" => price = Some(value.amount("p")?),
+            b"q" => size = Some(value.amount("q")?),
+            b"t" => trade_id = Some(value.whole().ok_or(BadNumber("t"))?),
+            b"m" => {
                 let buyer_is_maker = value.boolean().ok_or(BadValue("m"))?;
                 side = Some(if buyer_is_maker { Side::Sell } else { Side::Buy });
             }
-            "X" if value.text() != Some("MARKET") => {
+            b"X" if value.text() != Some("MARKET") => {
                 sink(Event::Ignored(Ignored::NotAMarketTrade));
                 return Ok(());
             }
-            "T" => ts_event = value.millis("T")?,
-            "E" => ts_sent = value.millis("E")?,
+            b"T" => ts_event = value.millis("T")?,
+            b"E" => ts_sent = value.millis("E")?,
             _ => {}
         }
     }
@@ -179,7 +177,7 @@ fn decode_trade(body: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result
 }
 
 fn decode_delta(
-    body: Value<'_, '_>,
+    body: Value<'_>,
     levels: &mut Levels,
     sink: &mut impl FnMut(Event<'_>),
 ) -> Result<(), DecodeError> {
@@ -188,21 +186,21 @@ fn decode_delta(
     let (mut ts_event, mut ts_sent) = (Nanos::UNKNOWN, Nanos::UNKNOWN);
     for (key, value) in body.entries().ok_or(BadValue("data"))? {
         match key {
-            "s" => symbol = value.text(),
-            "U" => first = Some(value.whole().ok_or(BadNumber("U"))?),
-            "u" => last = Some(value.whole().ok_or(BadNumber("u"))?),
+            b"s" => symbol = value.text(),
+            b"U" => first = Some(value.whole().ok_or(BadNumber("U"))?),
+            b"u" => last = Some(value.whole().ok_or(BadNumber("u"))?),
             // A new futures symbol begins with -1: nothing came before.
-            "pu" => previous = Some(value.whole().unwrap_or(0)),
-            "b" => {
+            b"pu" => previous = Some(value.whole().unwrap_or(0)),
+            b"b" => {
                 read_levels(value, "b", &mut levels.bids)?;
                 bids_seen = true;
             }
-            "a" => {
+            b"a" => {
                 read_levels(value, "a", &mut levels.asks)?;
                 asks_seen = true;
             }
-            "T" => ts_event = value.millis("T")?,
-            "E" => ts_sent = value.millis("E")?,
+            b"T" => ts_event = value.millis("T")?,
+            b"E" => ts_sent = value.millis("E")?,
             _ => {}
         }
     }
@@ -225,7 +223,7 @@ fn decode_delta(
 }
 
 fn decode_snapshot(
-    root: Value<'_, '_>,
+    root: Value<'_>,
     symbol: &str,
     levels: &mut Levels,
     sink: &mut impl FnMut(Event<'_>),
@@ -234,19 +232,19 @@ fn decode_snapshot(
     let (mut bids_seen, mut asks_seen) = (false, false);
     for (key, value) in root.entries().ok_or(UnknownShape)? {
         match key {
-            "lastUpdateId" => {
+            b"lastUpdateId" => {
                 last_update_id = Some(value.whole().ok_or(BadNumber("lastUpdateId"))?);
             }
-            "bids" => {
+            b"bids" => {
                 read_levels(value, "bids", &mut levels.bids)?;
                 bids_seen = true;
             }
-            "asks" => {
+            b"asks" => {
                 read_levels(value, "asks", &mut levels.asks)?;
                 asks_seen = true;
             }
-            "T" => ts_event = value.millis("T")?,
-            "E" => ts_sent = value.millis("E")?,
+            b"T" => ts_event = value.millis("T")?,
+            b"E" => ts_sent = value.millis("E")?,
             _ => {}
         }
     }
@@ -269,7 +267,7 @@ fn decode_snapshot(
 
 /// Levels are `["price", "size"]`; old spot messages had a third, empty element.
 fn read_levels(
-    side: Value<'_, '_>,
+    side: Value<'_>,
     name: &'static str,
     out: &mut Vec<Level>,
 ) -> Result<(), DecodeError> {

@@ -1,7 +1,7 @@
 //! Kraken's public WebSocket API v2.
 //!
 //! Its numbers are bare JSON numbers whose text the book checksum covers, so they are read as text
-//! (see `document`). One message can hold several items; a bad one does not cost the others, and
+//! (see `json`). One message can hold several items; a bad one does not cost the others, and
 //! the first reason is returned. Field meanings: docs.kraken.com,
 //! exchange/api-reference/spot-websocket-v2.
 
@@ -9,7 +9,7 @@ use market::{Nanos, OrderKind, Side, Trading};
 
 use crate::DecodeError;
 use crate::DecodeError::{BadNumber, BadValue, Missing, UnknownShape};
-use crate::document::{Document, Numbers, Value};
+use crate::document::{Document, Value};
 use crate::event::{
     Ack, BookDelta, BookSnapshot, Event, Ignored, Instrument, Level, Ticker, Trade,
 };
@@ -39,22 +39,22 @@ impl Kraken {
         mut sink: impl FnMut(Event<'_>),
     ) -> Result<(), DecodeError> {
         let levels = &mut self.levels;
-        self.document.read(message, Numbers::AsText, |root| decode_root(root, levels, &mut sink))
+        self.document.read(message, |root| decode_root(root, levels, &mut sink))
     }
 }
 
 fn decode_root(
-    root: Value<'_, '_>,
+    root: Value<'_>,
     levels: &mut Levels,
     sink: &mut impl FnMut(Event<'_>),
 ) -> Result<(), DecodeError> {
     let (mut channel, mut kind, mut data, mut method) = (None, None, None, None);
     for (key, value) in root.entries().ok_or(UnknownShape)? {
         match key {
-            "channel" => channel = value.text(),
-            "type" => kind = value.text(),
-            "data" => data = Some(value),
-            "method" => method = value.text(),
+            b"channel" => channel = value.text(),
+            b"type" => kind = value.text(),
+            b"data" => data = Some(value),
+            b"method" => method = value.text(),
             _ => {}
         }
     }
@@ -101,9 +101,9 @@ fn decode_root(
 }
 
 /// Reads every item, and returns the first reason one was refused.
-fn each<'t, 'i>(
-    data: Option<Value<'t, 'i>>,
-    mut read: impl FnMut(Value<'t, 'i>) -> Result<(), DecodeError>,
+fn each<'d>(
+    data: Option<Value<'d>>,
+    mut read: impl FnMut(Value<'d>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let items = data.ok_or(Missing("data"))?.items().ok_or(BadValue("data"))?;
     let mut first = Ok(());
@@ -113,11 +113,11 @@ fn each<'t, 'i>(
     first
 }
 
-fn required<'t, 'i>(item: Value<'t, 'i>, name: &'static str) -> Result<Value<'t, 'i>, DecodeError> {
+fn required<'d>(item: Value<'d>, name: &'static str) -> Result<Value<'d>, DecodeError> {
     item.field(name).ok_or(Missing(name))
 }
 
-fn decode_ticker(item: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
+fn decode_ticker(item: Value<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
     let mut symbol = None;
     let (mut bid, mut bid_size, mut ask, mut ask_size) = (None, None, None, None);
     let mut ticker = Ticker {
@@ -138,20 +138,20 @@ fn decode_ticker(item: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Resul
             continue;
         }
         match key {
-            "symbol" => symbol = value.text(),
-            "bid" => bid = Some(value.amount("bid")?),
-            "bid_qty" => bid_size = Some(value.amount("bid_qty")?),
-            "ask" => ask = Some(value.amount("ask")?),
-            "ask_qty" => ask_size = Some(value.amount("ask_qty")?),
+            b"symbol" => symbol = value.text(),
+            b"bid" => bid = Some(value.amount("bid")?),
+            b"bid_qty" => bid_size = Some(value.amount("bid_qty")?),
+            b"ask" => ask = Some(value.amount("ask")?),
+            b"ask_qty" => ask_size = Some(value.amount("ask_qty")?),
             // A figure that cannot be read costs the statistics, not the quote.
-            "last" => ticker.last = value.amount("last").ok(),
-            "volume" => ticker.volume = value.amount("volume").ok(),
-            "vwap" => ticker.vwap = value.amount("vwap").ok(),
-            "low" => ticker.low = value.amount("low").ok(),
-            "high" => ticker.high = value.amount("high").ok(),
-            "change" => ticker.change = value.decimal("change").ok(),
-            "change_pct" => ticker.change_pct = value.decimal("change_pct").ok(),
-            "timestamp" => ticker.ts_event = value.time("timestamp")?,
+            b"last" => ticker.last = value.amount("last").ok(),
+            b"volume" => ticker.volume = value.amount("volume").ok(),
+            b"vwap" => ticker.vwap = value.amount("vwap").ok(),
+            b"low" => ticker.low = value.amount("low").ok(),
+            b"high" => ticker.high = value.amount("high").ok(),
+            b"change" => ticker.change = value.decimal("change").ok(),
+            b"change_pct" => ticker.change_pct = value.decimal("change_pct").ok(),
+            b"timestamp" => ticker.ts_event = value.time("timestamp")?,
             _ => {}
         }
     }
@@ -164,24 +164,24 @@ fn decode_ticker(item: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Resul
     Ok(())
 }
 
-fn decode_trade(item: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
+fn decode_trade(item: Value<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
     let (mut symbol, mut price, mut size, mut side) = (None, None, None, None);
     let (mut order_kind, mut trade_id, mut ts_event) = (OrderKind::Market, None, Nanos::UNKNOWN);
     for (key, value) in item.entries().ok_or(BadValue("data"))? {
         match key {
-            "symbol" => symbol = value.text(),
-            "price" => price = Some(value.amount("price")?),
-            "qty" => size = Some(value.amount("qty")?),
-            "side" => {
+            b"symbol" => symbol = value.text(),
+            b"price" => price = Some(value.amount("price")?),
+            b"qty" => size = Some(value.amount("qty")?),
+            b"side" => {
                 side = Some(match value.text() {
                     Some("buy") => Side::Buy,
                     Some("sell") => Side::Sell,
                     _ => return Err(BadValue("side")),
                 });
             }
-            "ord_type" if value.text() == Some("limit") => order_kind = OrderKind::Limit,
-            "trade_id" => trade_id = Some(value.whole().ok_or(BadNumber("trade_id"))?),
-            "timestamp" => ts_event = value.time("timestamp")?,
+            b"ord_type" if value.text() == Some("limit") => order_kind = OrderKind::Limit,
+            b"trade_id" => trade_id = Some(value.whole().ok_or(BadNumber("trade_id"))?),
+            b"timestamp" => ts_event = value.time("timestamp")?,
             _ => {}
         }
     }
@@ -198,7 +198,7 @@ fn decode_trade(item: Value<'_, '_>, sink: &mut impl FnMut(Event<'_>)) -> Result
 }
 
 fn decode_book(
-    item: Value<'_, '_>,
+    item: Value<'_>,
     whole: bool,
     levels: &mut Levels,
     sink: &mut impl FnMut(Event<'_>),
@@ -208,14 +208,14 @@ fn decode_book(
     levels.asks.clear();
     for (key, value) in item.entries().ok_or(BadValue("data"))? {
         match key {
-            "symbol" => symbol = value.text(),
-            "bids" => read_levels(value, "bids", &mut levels.bids)?,
-            "asks" => read_levels(value, "asks", &mut levels.asks)?,
-            "checksum" => {
+            b"symbol" => symbol = value.text(),
+            b"bids" => read_levels(value, "bids", &mut levels.bids)?,
+            b"asks" => read_levels(value, "asks", &mut levels.asks)?,
+            b"checksum" => {
                 let value = value.whole().and_then(|v| u32::try_from(v).ok());
                 checksum = Some(value.ok_or(BadNumber("checksum"))?);
             }
-            "timestamp" => ts_event = value.time("timestamp")?,
+            b"timestamp" => ts_event = value.time("timestamp")?,
             _ => {}
         }
     }
@@ -237,7 +237,7 @@ fn decode_book(
 }
 
 fn read_levels(
-    side: Value<'_, '_>,
+    side: Value<'_>,
     name: &'static str,
     out: &mut Vec<Level>,
 ) -> Result<(), DecodeError> {
@@ -245,8 +245,8 @@ fn read_levels(
         let (mut price, mut size) = (None, None);
         for (key, value) in item.entries().ok_or(BadValue(name))? {
             match key {
-                "price" => price = Some(value.amount("price")?),
-                "qty" => size = Some(value.amount("qty")?),
+                b"price" => price = Some(value.amount("price")?),
+                b"qty" => size = Some(value.amount("qty")?),
                 _ => {}
             }
         }
@@ -258,10 +258,7 @@ fn read_levels(
     Ok(())
 }
 
-fn decode_instrument(
-    item: Value<'_, '_>,
-    sink: &mut impl FnMut(Event<'_>),
-) -> Result<(), DecodeError> {
+fn decode_instrument(item: Value<'_>, sink: &mut impl FnMut(Event<'_>)) -> Result<(), DecodeError> {
     let word = |name| required(item, name)?.text().ok_or(BadValue(name));
     let precision = |name| {
         let digits = required(item, name)?.whole().filter(|d| *d <= u64::from(market::SCALE_MAX));
@@ -285,7 +282,7 @@ fn decode_instrument(
     Ok(())
 }
 
-fn ack<'i>(root: Value<'_, 'i>, method: &'i str) -> Ack<'i> {
+fn ack<'i>(root: Value<'i>, method: &'i str) -> Ack<'i> {
     let result = root.field("result");
     let word = |name| {
         let inner = result.and_then(|r| r.field(name));

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod event;
 mod join;
+mod json;
 mod kraken;
 pub mod request;
 

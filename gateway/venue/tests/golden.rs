@@ -257,7 +257,7 @@ fn every_refusal_says_which_field_and_why() {
         "bad_value: field side has a value it cannot have",
     );
     check(
-        binance(r#"{"e":"trade","s":"B","p":1.5}"#),
+        binance(r#"{"e":"trade","s":"B","p":1.5e}"#),
         "bad_number: field p is not a number in range",
     );
     check(
