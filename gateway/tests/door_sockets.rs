@@ -3,13 +3,17 @@
 
 mod door_support;
 
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use door_support::{Rig, UPGRADE};
+use door_support::{Dashboard, Rig, UPGRADE};
 use gateway::config::{self, ConfigError, Sockets};
 use gateway::door::{Door, DoorError, certificate};
-use socket2::SockRef;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// What of a let-in session's socket the kernel says.
 fn seen(settings: &Sockets) -> Sockets {
@@ -76,4 +80,39 @@ fn a_congestion_control_the_kernel_does_not_have_is_refused_with_those_it_has() 
     assert!(matches!(error, DoorError::Option(_)));
     let said = error.to_string();
     assert!(said.starts_with("door.congestion_control: ") && said.contains("reno"), "{said}");
+}
+
+/// Bytes that the socket of a session takes at once for a dashboard whose window is all but shut,
+/// given in pieces of a TLS record.
+fn taken_at_once(settings: &Sockets) -> usize {
+    let rig = Rig::with(|door| door.sockets = settings.clone());
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("an option");
+    socket.connect(&rig.address.into()).expect("connected");
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let tls = ClientConnection::new(Arc::clone(&rig.tls), name).expect("a client");
+    let mut dashboard = Dashboard(StreamOwned::new(tls, socket.into()));
+    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    assert_eq!(dashboard.reply(false).status, 101);
+    let mut socket = rig.arrival().socket;
+    let mut sum = 0;
+    loop {
+        match socket.write(&[0; 16_384]) {
+            Ok(count) => sum += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return sum,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_burst_is_taken_at_once_and_little_more_waits_in_the_kernel() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/gateway.toml");
+    let text = std::fs::read_to_string(manual).expect("the manual");
+    let config = config::parse(&text, Path::new("gateway.toml")).expect("it is right").config;
+    let ours = taken_at_once(&config.door.sockets);
+    let kernels = taken_at_once(&Sockets { notsent_bytes_max: 0, ..config.door.sockets });
+    eprintln!("taken at once: {ours} by default, {kernels} without notsent_bytes_max");
+    assert!(ours >= 50_000, "a burst of 50 KB would have blocked at {ours}");
+    assert!(ours < kernels, "{ours} bytes wait unsent, {kernels} without the option");
 }

@@ -1,7 +1,8 @@
 //! The shard's loop: drain the ring, hear the dashboards, write every dirty session once, sleep.
 //!
 //! One turn is a cycle. It takes a bounded number of records before it writes, so that what arrived
-//! together leaves together: the more there is to do, the more each send carries, without a timer.
+//! together leaves together: the more there is to do, the more each send carries, without a timer
+//! unless a flush window is set (see `window`).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
