@@ -152,6 +152,23 @@ fn a_frame_that_stands_for_a_range_covers_it() {
 }
 
 #[test]
+fn a_frame_that_says_another_count_than_its_numbers_or_merges_trades_is_found() {
+    let merge = |channel: &'static str, count: u64| {
+        let mut market = market();
+        market.updates.remove(market.at(channel, SNAPSHOT + 5));
+        let at = market.at(channel, SNAPSHOT + 6);
+        let said = &mut market.updates[at].text;
+        let merged = format!(r#""seq":106,"first_seq":105,"merged":{count}"#);
+        *said = said.replace(r#""seq":106"#, &merged);
+        judge(market.steps(), &[])
+    };
+    only(&merge("ticker", 3), Kind::MergedCount);
+    only(&merge("trade", 2), Kind::TradeMerged);
+    let balance = merge("ticker", 2).seen.balance;
+    assert_eq!((balance.published, balance.delivered, balance.merged), (360, 357, 3));
+}
+
+#[test]
 fn fragments_pings_and_messages_of_mebibytes_are_heard_like_any_other() {
     let mut steps = market().steps();
     let Step::Text(last) = steps.pop().unwrap() else { panic!("text") };

@@ -42,6 +42,8 @@ pub struct Turn {
 pub enum Wish {
     /// Read nothing from it any more; the kernel's buffers fill up.
     StopReading(SessionId),
+    /// Read it again, beginning with what has piled up.
+    Read(SessionId),
     /// Drop its connection without a word, and connect anew.
     Reconnect(SessionId),
     /// Send what `asked` says.

@@ -226,13 +226,21 @@ impl<D: Dashboard> LoadThread<D> {
 
     fn grant_wishes(&mut self) {
         while let Some(wish) = self.dashboard.wish() {
-            let (Wish::StopReading(id) | Wish::Reconnect(id) | Wish::Ask(id)) = wish;
+            let (Wish::StopReading(id) | Wish::Read(id) | Wish::Reconnect(id) | Wish::Ask(id)) =
+                wish;
             let position = ((id - self.index) / self.load.threads) as usize;
             match wish {
                 Wish::Reconnect(_) => self.reconnect(id, position),
                 Wish::StopReading(_) => {
                     if let Some(session) = self.sessions[position].as_mut() {
                         session.deaf = true;
+                    }
+                }
+                // What came meanwhile raised its event then: there is no other.
+                Wish::Read(_) => {
+                    if let Some(session) = self.sessions[position].as_mut() {
+                        session.deaf = false;
+                        self.again.push(position);
                     }
                 }
                 Wish::Ask(_) => {

@@ -1,10 +1,15 @@
 //! The inside of `data`: trades, book items, notices, symbols. Each is read where it lies.
 
+use std::hash::{Hash as _, Hasher as _};
+
+use rustc_hash::FxHasher;
+
 use super::cursor::{Cursor, ScanError};
 use super::decimal::Decimal;
 use super::message::Channel;
 
-/// The symbol, bar minutes and timestamp of the first item; enough to know whose frame it is.
+/// The symbol and bar minutes of the first item, the timestamp of the last, which is the newest:
+/// enough to know whose frame it is and how late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head<'a> {
     /// None where `data` is empty.
@@ -35,7 +40,7 @@ pub fn head(data: &[u8]) -> Result<Head<'_>, ScanError> {
                     }
                 }
                 b"interval" if first => head.interval = value.whole()?,
-                b"timestamp" if first && value.token()? == b'"' => {
+                b"timestamp" if value.token()? == b'"' => {
                     head.timestamp = value.string()?;
                 }
                 _ => {}
@@ -44,6 +49,23 @@ pub fn head(data: &[u8]) -> Result<Head<'_>, ScanError> {
         })
     })?;
     Ok(head)
+}
+
+/// A hash of the quotes in `data`: best bid and ask, their sizes, the last price, as written.
+/// None where there is none.
+pub fn quote(data: &[u8]) -> Result<Option<u64>, ScanError> {
+    let mut hash = FxHasher::default();
+    let mut found = false;
+    Cursor::new(data).array(|item| {
+        item.object(|key, value| {
+            if let b"bid" | b"bid_qty" | b"ask" | b"ask_qty" | b"last" = key {
+                found = true;
+                (key, value.raw()?).hash(&mut hash);
+            }
+            Ok(())
+        })
+    })?;
+    Ok(found.then(|| hash.finish()))
 }
 
 /// One execution.
@@ -221,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_head_tells_whose_frame_it_is_and_whether_symbols_are_mixed() {
-        let data = br#"[{"symbol":"A/B","interval":5,"timestamp":"T"},{"symbol":"A/B"}]"#;
+        let data = br#"[{"symbol":"A/B","interval":5,"timestamp":"S"},
+            {"symbol":"A/B","timestamp":"T"}]"#;
         let all = head(data).unwrap();
         assert_eq!((all.symbol, all.interval, all.count), (Some(&b"A/B"[..]), 5, 2));
         assert!(!all.mixed && all.timestamp == b"T");

@@ -50,8 +50,17 @@ pub struct Numbering {
     pub seq: u64,
     /// The first it stands for; `seq` where the frame does not say.
     pub first_seq: u64,
-    /// The venue's time, nanoseconds since 1970; 0 where the frame does not say.
+    /// How many updates it stands for, where the frame says so.
+    pub merged: Option<u64>,
+    /// The newest tick's own time, nanoseconds since 1970; 0 where the frame does not say.
     pub ts_event: u64,
+}
+
+impl Numbering {
+    /// How many updates the frame stands for, by its numbers.
+    pub fn count(&self) -> u64 {
+        (self.seq + 1).saturating_sub(self.first_seq)
+    }
 }
 
 /// A frame of market data.
@@ -84,6 +93,12 @@ pub struct Reply<'a> {
     pub interval: u64,
     /// The sequence at which the subscription begins, where the ack says so.
     pub seq: Option<u64>,
+    /// The life of the numbering.
+    pub epoch: Option<u64>,
+    /// Whether everything missed since `resume` is delivered; none where the ack does not say.
+    pub recovered: Option<bool>,
+    /// The pace granted: milliseconds from a frame of a symbol to its next.
+    pub conflate_ms: Option<u64>,
 }
 
 /// One message, as far as its outside tells.
@@ -151,18 +166,20 @@ pub fn message(text: &[u8]) -> Result<Message<'_>, ScanError> {
 
 fn read_numbering(cursor: &mut Cursor<'_>) -> Result<Option<Numbering>, ScanError> {
     let mut seq = None;
-    let mut first_seq = None;
+    let (mut first_seq, mut merged) = (None, None);
     let mut ts_event = 0;
     cursor.object(|key, value| {
         match key {
             b"seq" => seq = Some(value.whole()?),
             b"first_seq" => first_seq = Some(value.whole()?),
+            b"merged" => merged = Some(value.whole()?),
             b"ts_event" => ts_event = value.whole()?,
             _ => {}
         }
         Ok(())
     })?;
-    Ok(seq.map(|seq| Numbering { seq, first_seq: first_seq.unwrap_or(seq), ts_event }))
+    let first = |seq: u64| first_seq.unwrap_or(seq);
+    Ok(seq.map(|seq| Numbering { seq, first_seq: first(seq), merged, ts_event }))
 }
 
 fn read_result<'a>(cursor: &mut Cursor<'a>, reply: &mut Reply<'a>) -> Result<(), ScanError> {
@@ -171,9 +188,20 @@ fn read_result<'a>(cursor: &mut Cursor<'a>, reply: &mut Reply<'a>) -> Result<(),
             b"channel" => reply.channel = Channel::named(value.string()?),
             b"symbol" if value.token()? == b'"' => reply.symbol = Some(value.string()?),
             b"interval" => reply.interval = value.whole()?,
-            b"x" if value.token()? == b'{' => {
-                reply.seq = read_numbering(value)?.map(|numbering| numbering.seq);
-            }
+            b"x" if value.token()? == b'{' => read_granted(value, reply)?,
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+fn read_granted(cursor: &mut Cursor<'_>, reply: &mut Reply<'_>) -> Result<(), ScanError> {
+    cursor.object(|key, value| {
+        match key {
+            b"seq" => reply.seq = Some(value.whole()?),
+            b"epoch" => reply.epoch = Some(value.whole()?),
+            b"recovered" => reply.recovered = Some(value.truth()?),
+            b"conflate_ms" if value.token()? != b'n' => reply.conflate_ms = Some(value.whole()?),
             _ => {}
         }
         Ok(())
@@ -187,18 +215,22 @@ mod tests {
     #[test]
     fn a_data_frame_shows_its_channel_kind_and_sequence() {
         let text = br#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}],
-            "new":{"seq":9},"x":{"seq":123,"first_seq":120,"ts_event":"17000","ts_pub":"1"}}"#;
+            "new":{"seq":9},"x":{"seq":123,"first_seq":120,"merged":4,"ts_event":"17000","ts_pub":"1"}}"#;
         let Message::Data(frame) = message(text).unwrap() else { panic!("data") };
         assert_eq!((frame.channel, frame.snapshot), (Channel::Ticker, false));
-        assert_eq!(frame.numbering, Some(Numbering { seq: 123, first_seq: 120, ts_event: 17_000 }));
+        let numbering = frame.numbering.unwrap();
+        assert_eq!((numbering.seq, numbering.first_seq, numbering.ts_event), (123, 120, 17_000));
+        assert_eq!((numbering.merged, numbering.count()), (Some(4), 4));
         assert_eq!(frame.data, br#"[{"symbol":"BTC/USD"}]"#);
     }
 
     #[test]
     fn an_ack_and_a_refusal_show_what_was_asked() {
         let text = br#"{"method":"subscribe","result":{"channel":"book","depth":10,"symbol":"A/B",
-            "x":{"seq":7}},"success":true,"time_in":"t"}"#;
+            "x":{"epoch":"9","seq":7,"recovered":true,"qos":"conflating","conflate_ms":100}},
+            "success":true,"time_in":"t"}"#;
         let Message::Reply(ack) = message(text).unwrap() else { panic!("reply") };
+        assert_eq!((ack.epoch, ack.recovered, ack.conflate_ms), (Some(9), Some(true), Some(100)));
         assert_eq!((ack.success, ack.channel, ack.seq), (Some(true), Some(Channel::Book), Some(7)));
         assert_eq!(ack.symbol, Some(&b"A/B"[..]));
         let text =

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::stream::{Stream, StreamKey};
+use super::conduct::{Conduct, Manners};
+use super::newest::Newest;
+use super::pace::Paces;
+use super::stream::{Balance, Stream, StreamKey};
 use super::tape::Tapes;
 use super::violation::{Kind, Violations};
 use crate::load::clock::now_ns;
-use crate::load::dashboard::{Dashboard, Ending, SessionId, Turn};
+use crate::load::dashboard::{Dashboard, Ending, SessionId, Turn, Wish};
 use crate::load::frame::Requests;
 use crate::load::watch::Watch;
 use crate::scan::items::gaps;
@@ -20,8 +23,22 @@ use crate::scan::message::{Channel, Message, Reply, message};
 /// What was seen, good or bad.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Seen {
-    /// Sessions upgraded.
+    /// Sessions upgraded, each once.
     pub sessions_opened: u64,
+    /// Times a session hung up to come back.
+    pub hung_up: u64,
+    /// Times a session stopped reading.
+    pub stopped_reading: u64,
+    /// Slow sessions ended by the gateway for being slow; they come back.
+    pub closed_slow: u64,
+    /// Streams that asked to go on where they had been.
+    pub resumes: u64,
+    /// Of these, those that were told that nothing is missing.
+    pub recovered: u64,
+    /// Paces granted.
+    pub paces: u64,
+    /// Paces asked for of which the ack said nothing.
+    pub paces_ignored: u64,
     /// Text messages.
     pub messages: u64,
     /// First values.
@@ -44,12 +61,21 @@ pub struct Seen {
     pub refused: u64,
     /// Streams that never sent anything.
     pub streams_silent: u64,
+    /// What became of all numbers.
+    pub balance: Balance,
 }
 
 impl Seen {
     /// Adds what another thread saw.
     pub fn add(&mut self, other: &Self) {
         self.sessions_opened += other.sessions_opened;
+        self.hung_up += other.hung_up;
+        self.stopped_reading += other.stopped_reading;
+        self.closed_slow += other.closed_slow;
+        self.resumes += other.resumes;
+        self.recovered += other.recovered;
+        self.paces += other.paces;
+        self.paces_ignored += other.paces_ignored;
         self.messages += other.messages;
         self.snapshots += other.snapshots;
         self.updates += other.updates;
@@ -61,13 +87,16 @@ impl Seen {
         self.granted += other.granted;
         self.refused += other.refused;
         self.streams_silent += other.streams_silent;
+        self.balance.add(&other.balance);
     }
 }
 
 /// One session, beside its streams.
 #[derive(Clone, Copy, Debug, Default)]
-struct Attendance {
-    open: bool,
+pub(super) struct Attendance {
+    pub(super) open: bool,
+    /// It has hung up and is on its way back.
+    pub(super) away: bool,
     answers_wanted: u64,
     answers: u64,
     heard_ns: u64,
@@ -77,6 +106,21 @@ struct Attendance {
 /// How often silence is looked for, and how much later than that excuses it: then we were late.
 const SILENCE_LOOK_EVERY_NS: u64 = 500_000_000;
 const OWN_LATENESS_MAX: Duration = Duration::from_millis(500);
+
+/// What an auditor goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Without any message for so long, a session is silent.
+    pub silence_max: Duration,
+    /// Whether trades are kept to be held against the truth.
+    pub keep_trades: bool,
+    /// Violations that are described.
+    pub described_max: usize,
+    /// How the sessions act badly.
+    pub manners: Manners,
+    /// How early a paced frame may look.
+    pub pace_slack: Duration,
+}
 
 /// Everything one load thread knows.
 #[derive(Debug)]
@@ -90,45 +134,59 @@ pub struct Auditor {
     /// Sessions that never came up, and why: no violation, but no proof either.
     pub(super) not_connected: Vec<String>,
     pub(super) not_connected_count: u64,
-    sessions: FxHashMap<SessionId, Attendance>,
-    silence_max_ns: u64,
+    pub(super) conduct: Conduct,
+    pub(super) paces: Paces,
+    pub(super) newest: Newest,
+    pub(super) sessions: FxHashMap<SessionId, Attendance>,
+    rules: Rules,
     looked_ns: u64,
+    /// When the last turn of the load thread ended.
+    turned_ns: u64,
 }
 
+/// The close code of a session that was too slow.
+const TOO_SLOW: u16 = 4001;
 /// Reasons for not connecting that are kept.
 const REASONS_MAX: usize = 10;
 
 impl Auditor {
-    /// An auditor of `watch`. With `keep_trades`, trades are kept to be held against the truth.
-    pub fn new(
-        watch: Watch,
-        silence_max: Duration,
-        keep_trades: bool,
-        described_max: usize,
-    ) -> Self {
+    /// An auditor of `watch`.
+    pub fn new(watch: Watch, rules: Rules) -> Self {
         let symbols = watch.symbols.iter().enumerate();
         Self {
             symbols: symbols.map(|(at, name)| (name.as_bytes().into(), at as u32)).collect(),
             watch,
             streams: FxHashMap::default(),
-            tapes: keep_trades.then(Tapes::default),
+            tapes: rules.keep_trades.then(Tapes::default),
             seen: Seen::default(),
-            violations: Violations::new(described_max),
+            violations: Violations::new(rules.described_max),
             not_connected: Vec::new(),
             not_connected_count: 0,
+            conduct: Conduct::new(rules.manners),
+            paces: Paces::new(rules.pace_slack.as_nanos() as u64),
+            newest: Newest::default(),
             sessions: FxHashMap::default(),
-            silence_max_ns: silence_max.as_nanos() as u64,
+            rules,
             looked_ns: 0,
+            turned_ns: u64::MAX,
         }
     }
 
-    /// Counts what is still open when the run ends.
-    pub fn close(&mut self) {
+    /// Counts what is still open when the run ends. What somebody was shown by `due_ns`, all must
+    /// have been shown.
+    pub fn close(&mut self, due_ns: u64) {
+        self.condemn_early(u64::MAX);
         for (id, session) in &self.sessions {
             let missing = session.answers_wanted.saturating_sub(session.answers);
-            if session.open && missing > 0 {
+            if session.away || session.open && missing > 0 {
+                let away = session.away;
                 self.violations.add(Kind::Unanswered, Some(*id), || {
-                    ("subscribe".to_owned(), format!("{missing} answers never came"))
+                    let detail = if away {
+                        "it hung up and did not get back".to_owned()
+                    } else {
+                        format!("{missing} answers never came")
+                    };
+                    ("subscribe".to_owned(), detail)
                 });
             }
         }
@@ -137,25 +195,71 @@ impl Auditor {
         for key in keys {
             let stream = &self.streams[&key];
             self.seen.streams_silent += u64::from(stream.sequence.last().is_none());
-            for hole in stream.sequence.holes() {
-                self.violations.add(Kind::Gap, Some(key.session()), || {
-                    let about = about(&self.watch, key);
-                    let detail = format!(
-                        "sequence {}..={} ({}) neither delivered nor announced as missing",
-                        hole.from,
-                        hole.to,
-                        hole.count()
-                    );
-                    (about, detail)
+            let open = self.sessions.get(&key.session()).is_some_and(|session| session.open);
+            let last = stream.sequence.last().filter(|_| open && stream.returning.is_none());
+            let missed = last.and_then(|last| Some((last, self.newest.missed(key, last, due_ns)?)));
+            if let Some((last, missed)) = missed {
+                self.blame(Kind::Behind, key, || {
+                    format!("ends at {last}; another session was shown {missed} long before")
                 });
             }
+            self.settle(key);
         }
+    }
+
+    /// Adds the balance of `key` to the sums; what is missing and was not announced is blamed.
+    pub(super) fn settle(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get(&key) else { return };
+        let (balance, odd) = (stream.balance(), stream.odd);
+        let holes = stream.sequence.holes().to_vec();
+        self.seen.balance.add(&balance);
+        for hole in holes {
+            self.blame(Kind::Gap, key, || {
+                format!(
+                    "sequence {}..={} ({}) neither delivered nor announced as missing",
+                    hole.from,
+                    hole.to,
+                    hole.count()
+                )
+            });
+        }
+        if !odd && !balance.is_even() {
+            self.blame(Kind::Balance, key, || format!("does not add up: {balance:?}"));
+        }
+    }
+
+    /// Blames the early frames that no trade explains.
+    fn condemn_early(&mut self, now_ns: u64) {
+        for early in self.paces.condemned(now_ns) {
+            self.blame(Kind::Pace, early.key, || {
+                format!("a frame {} ms before its pace allows it", early.by_ns / 1_000_000)
+            });
+        }
+    }
+
+    /// Whether the load thread itself was away before it read at `received_ns`: what came in between
+    /// comes in a heap, at no fault of the gateway's.
+    pub(super) fn was_away(&self, received_ns: u64) -> bool {
+        received_ns.saturating_sub(self.turned_ns) > self.rules.pace_slack.as_nanos() as u64
     }
 
     /// Counts a violation of the stream `key`.
     pub(super) fn blame(&mut self, kind: Kind, key: StreamKey, detail: impl FnOnce() -> String) {
         let Self { violations, watch, .. } = self;
         violations.add(kind, Some(key.session()), || (about(watch, key), detail()));
+    }
+
+    /// As `blame`, for what spoils the stream's balance as well.
+    pub(super) fn blame_number(
+        &mut self,
+        kind: Kind,
+        key: StreamKey,
+        detail: impl FnOnce() -> String,
+    ) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.odd = true;
+        }
+        self.blame(kind, key, detail);
     }
 
     /// Counts a violation of a session as a whole.
@@ -168,19 +272,17 @@ impl Auditor {
         self.violations.add(kind, Some(session), || (String::new(), detail()));
     }
 
-    fn reply(&mut self, session: SessionId, reply: &Reply<'_>) -> bool {
+    fn reply(&mut self, session: SessionId, reply: &Reply<'_>, received_ns: u64) -> bool {
         let Some(success) = reply.success.filter(|_| reply.method != b"pong") else {
             return false;
         };
         if success {
             self.seen.granted += 1;
             let symbol = reply.symbol.and_then(|name| self.symbols.get(name));
-            if let (Some(channel), Some(symbol), Some(seq)) = (reply.channel, symbol, reply.seq) {
+            if let (Some(channel), Some(symbol)) = (reply.channel, symbol) {
                 let interval = self.watch.interval_of(channel, reply.interval);
                 let key = StreamKey::new(session, *symbol, channel, interval);
-                if let Some(stream) = self.streams.get_mut(&key) {
-                    stream.sequence.granted(seq);
-                }
+                self.granted(key, reply, received_ns);
             }
         } else {
             self.seen.refused += 1;
@@ -207,6 +309,9 @@ impl Auditor {
                 return;
             };
             let numbers = (gap.to_seq + 1).saturating_sub(gap.from_seq);
+            if stream.sequence.last().is_none() {
+                stream.begin = gap.from_seq.saturating_sub(1);
+            }
             let missing = stream.sequence.announced(gap.from_seq, gap.to_seq);
             stream.announced += missing;
             self.seen.announced_missing += missing;
@@ -242,21 +347,9 @@ pub(super) fn about(watch: &Watch, key: StreamKey) -> String {
 
 impl Dashboard for Auditor {
     fn opened(&mut self, session: SessionId, requests: &mut Requests) -> bool {
-        self.seen.sessions_opened += 1;
-        let answers_wanted = self.watch.subscribe(session, requests);
-        for symbol in &self.watch.by_session[session as usize] {
-            for channel in &self.watch.channels {
-                let once = [0];
-                let bars = *channel == Channel::Ohlc;
-                for interval in if bars { &self.watch.intervals[..] } else { &once } {
-                    let key = StreamKey::new(session, *symbol, *channel, *interval);
-                    self.streams.insert(key, Stream::default());
-                }
-            }
-        }
-        let heard_ns = now_ns();
-        let attendance =
-            Attendance { open: true, answers_wanted, heard_ns, ..Attendance::default() };
+        let answers_wanted = self.enter(session, requests);
+        let (open, heard_ns) = (true, now_ns());
+        let attendance = Attendance { open, answers_wanted, heard_ns, ..Attendance::default() };
         self.sessions.insert(session, attendance);
         answers_wanted == 0
     }
@@ -273,11 +366,11 @@ impl Dashboard for Auditor {
         }
         match message(text) {
             Ok(Message::Data(frame)) => {
-                if let Err(error) = self.data(session, &frame) {
+                if let Err(error) = self.data(session, &frame, received_ns) {
                     self.unreadable(session, text, &error.to_string());
                 }
             }
-            Ok(Message::Reply(reply)) => return self.reply(session, &reply),
+            Ok(Message::Reply(reply)) => return self.reply(session, &reply, received_ns),
             Ok(Message::Notice(data)) => self.notice(session, data, text),
             Ok(Message::Heartbeat) => self.seen.heartbeats += 1,
             Ok(Message::Other) => {}
@@ -297,22 +390,55 @@ impl Dashboard for Auditor {
         if let Some(attendance) = self.sessions.get_mut(&session) {
             attendance.open = false;
         }
+        let slow = self.conduct.manners().is_slow(session);
+        let shut_out = matches!(ending, Ending::Closed { code: TOO_SLOW, .. } | Ending::Lost(_));
+        if slow && shut_out {
+            self.seen.closed_slow += 1;
+            self.conduct.shut_out(session, now_ns());
+            return;
+        }
         self.blame_session(Kind::Ended, session, || ending.to_string());
+    }
+
+    fn wish(&mut self) -> Option<Wish> {
+        let now = now_ns();
+        let sessions = &self.sessions;
+        let is_over =
+            |id: SessionId| sessions.get(&id).is_some_and(|session| !session.open && !session.away);
+        let wish = self.conduct.act(now, is_over)?;
+        match wish {
+            Wish::Reconnect(session) => self.leave(session, now),
+            Wish::StopReading(_) => self.seen.stopped_reading += 1,
+            Wish::Read(session) => {
+                if let Some(attendance) = self.sessions.get_mut(&session) {
+                    attendance.heard_ns = now;
+                }
+            }
+            Wish::Ask(_) => {}
+        }
+        Some(wish)
+    }
+
+    fn measuring(&mut self) {
+        let sessions = self.sessions.iter().filter(|(_, one)| one.open).map(|(id, _)| *id);
+        self.conduct.begin(sessions, now_ns());
     }
 
     fn turned(&mut self, turn: Turn) {
         let now = now_ns();
+        self.turned_ns = now;
         if now.saturating_sub(self.looked_ns) < SILENCE_LOOK_EVERY_NS {
             return;
         }
         self.looked_ns = now;
+        self.condemn_early(now);
         if turn.since_last > OWN_LATENESS_MAX {
             return;
         }
-        let Self { sessions, violations, silence_max_ns, .. } = self;
+        let Self { sessions, violations, conduct, rules, .. } = self;
         for (id, session) in sessions.iter_mut().filter(|(_, one)| one.open && !one.silent) {
             let quiet_ns = now.saturating_sub(session.heard_ns);
-            if quiet_ns > *silence_max_ns {
+            if quiet_ns > rules.silence_max.as_nanos() as u64 && !conduct.is_deaf(*id) {
                 session.silent = true;
                 violations.add(Kind::Silent, Some(*id), || {
                     let detail = format!("nothing heard for {} ms", quiet_ns / 1_000_000);

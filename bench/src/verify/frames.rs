@@ -8,7 +8,7 @@ use super::violation::Kind;
 use crate::load::clock::rfc3339_ns;
 use crate::load::dashboard::SessionId;
 use crate::scan::cursor::{Cursor, ScanError};
-use crate::scan::items::{Trade, book_item, head, trades};
+use crate::scan::items::{Trade, book_item, head, quote, trades};
 use crate::scan::message::{Channel, DataFrame, Numbering};
 
 impl Auditor {
@@ -17,6 +17,7 @@ impl Auditor {
         &mut self,
         session: SessionId,
         frame: &DataFrame<'_>,
+        received_ns: u64,
     ) -> Result<(), ScanError> {
         if frame.snapshot {
             self.seen.snapshots += 1;
@@ -47,8 +48,15 @@ impl Auditor {
         if frame.numbering.is_none() && self.watch.seq {
             self.blame(Kind::Unnumbered, key, || "frame without x.seq".to_owned());
         }
-        let fresh =
-            frame.numbering.is_none_or(|numbering| self.number(key, frame.snapshot, numbering));
+        if !frame.snapshot {
+            let away = self.was_away(received_ns);
+            self.paces.update(key, received_ns, away);
+        }
+        let fresh = frame.numbering.is_none_or(|numbering| {
+            let items = u64::from(head.count);
+            self.shown(key, frame, numbering, received_ns);
+            self.number(key, frame.snapshot, numbering, items, received_ns)
+        });
         let ts_event = frame
             .numbering
             .map(|numbering| numbering.ts_event)
@@ -62,23 +70,59 @@ impl Auditor {
         Ok(())
     }
 
+    /// Holds a ticker's quote against what others were shown under its number.
+    fn shown(
+        &mut self,
+        key: StreamKey,
+        frame: &DataFrame<'_>,
+        numbering: Numbering,
+        received_ns: u64,
+    ) {
+        let quoted = key.channel() == Channel::Ticker;
+        let quote = quoted.then(|| quote(frame.data).ok().flatten()).flatten();
+        if !self.newest.shown(key, numbering.seq, received_ns, quote) {
+            self.blame(Kind::TickerContent, key, || {
+                format!("sequence {}: another session was shown another quote", numbering.seq)
+            });
+        }
+    }
+
     /// Holds a frame's number against those before; false if the frame says nothing new.
-    fn number(&mut self, key: StreamKey, snapshot: bool, numbering: Numbering) -> bool {
+    fn number(
+        &mut self,
+        key: StreamKey,
+        snapshot: bool,
+        numbering: Numbering,
+        items: u64,
+        received_ns: u64,
+    ) -> bool {
         let Numbering { seq, first_seq, .. } = numbering;
+        self.returned(key, snapshot, first_seq);
         self.seen.merged += u64::from(first_seq < seq);
         let stream = self.streams.get_mut(&key).expect("looked up by the caller");
         let before = stream.sequence.last();
         let unanchored = stream.trades.anchor.is_none() && key.channel() == Channel::Trade;
+        if before.is_none() {
+            stream.begin = if snapshot { seq } else { first_seq.saturating_sub(1) };
+        }
         let step = if snapshot {
             stream.sequence.snapshot(seq)
         } else {
             stream.sequence.update(first_seq, seq)
         };
+        if let Step::Skipped(_) = step {
+            stream.holed_ns = received_ns;
+        }
+        if !snapshot && step != Step::Again {
+            self.stands_for(key, numbering, items);
+        } else if snapshot && before.is_some_and(|before| seq > before) {
+            stream.delivered += 1;
+        }
         match step {
             // A hole is judged at the end, when it is known whether anybody announced it.
             Step::Next | Step::Skipped(_) => true,
             Step::Late => {
-                self.blame(Kind::Reordered, key, || {
+                self.blame_number(Kind::Reordered, key, || {
                     format!("sequence {seq} after {}", before.unwrap_or_default())
                 });
                 true
@@ -98,6 +142,29 @@ impl Auditor {
                 });
                 true
             }
+        }
+    }
+
+    /// Books what an update stands for: itself, or its trades, as delivered, the rest as merged. A
+    /// trade is never merged away.
+    fn stands_for(&mut self, key: StreamKey, numbering: Numbering, items: u64) {
+        let (count, said) = (numbering.count(), numbering.merged.unwrap_or(1));
+        let stream = self.streams.get_mut(&key).expect("looked up by the caller");
+        let trade = key.channel() == Channel::Trade;
+        let own = if trade { items.min(said) } else { 1 };
+        stream.delivered += own;
+        stream.merged += said.saturating_sub(own);
+        if count != said {
+            self.blame_number(Kind::MergedCount, key, || {
+                let Numbering { first_seq, seq, .. } = numbering;
+                format!("sequence {first_seq}..={seq} are {count}, the frame says merged {said}")
+            });
+        }
+        if trade && items < count {
+            self.blame(Kind::TradeMerged, key, || {
+                let Numbering { first_seq, seq, .. } = numbering;
+                format!("{items} trades for sequence {first_seq}..={seq}")
+            });
         }
     }
 

@@ -14,8 +14,12 @@ use crate::report::progress::Progress;
 
 pub mod auditor;
 pub mod book;
+pub mod conduct;
 mod frames;
+pub mod newest;
+pub mod pace;
 pub mod published;
+mod returns;
 pub mod sequence;
 pub mod stream;
 pub mod tape;
@@ -24,7 +28,8 @@ pub mod truth;
 pub mod verdict;
 pub mod violation;
 
-use auditor::{Auditor, Seen};
+use auditor::{Auditor, Rules, Seen};
+use conduct::Manners;
 use trial::{Alias, End};
 use truth::TruthError;
 use verdict::Verdict;
@@ -52,6 +57,28 @@ pub struct VerifyOptions {
     /// Seconds without any message, heartbeats included, that make a session silent
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
     pub silence_max: f64,
+    /// Sessions that stop reading for random times and come back
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub slow: u32,
+    /// Longest time for which a slow session does not read, or reads
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
+    pub slow_max: f64,
+    /// All other sessions hang up again and again without a word, and go on where they were
+    #[arg(long)]
+    pub storm: bool,
+    /// Seconds on average that a session stays, with --storm
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    pub storm_every: f64,
+    /// About half of the sessions that are not slow ask for at most one frame of a symbol in MS
+    /// milliseconds (`conflate_ms`)
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub pace: Option<u64>,
+    /// Milliseconds by which a paced frame may look early, because the one before was late
+    #[arg(long, value_name = "MS", default_value_t = 50)]
+    pub pace_slack: u64,
+    /// Seconds before the end from which on all read and stay, so that all can be judged
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
+    pub settle: f64,
     /// Violations that are described; the others are only counted
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub described_max: usize,
@@ -74,16 +101,31 @@ pub enum VerifyError {
     Truth(#[from] TruthError),
 }
 
+impl VerifyOptions {
+    fn rules(&self) -> Rules {
+        let lasts = (self.aim.seconds - self.settle).max(self.aim.seconds / 2.0);
+        Rules {
+            silence_max: Duration::from_secs_f64(self.silence_max),
+            keep_trades: self.truth.is_some(),
+            described_max: self.described_max,
+            manners: Manners {
+                slow: self.slow,
+                slow_max: Duration::from_secs_f64(self.slow_max),
+                storm_every: self.storm.then(|| Duration::from_secs_f64(self.storm_every)),
+                pace: self.pace.map(Duration::from_millis),
+                lasts: Duration::from_secs_f64(lasts),
+                seed: self.aim.seed,
+            },
+            pace_slack: Duration::from_millis(self.pace_slack),
+        }
+    }
+}
+
 /// Watches, judges, and says what came of it.
 pub fn verify(options: &VerifyOptions) -> Result<Verdict, VerifyError> {
     let (load, watch) = options.aim.prepare(true)?;
-    let auditors = (0..load.threads)
-        .map(|_| {
-            let silence_max = Duration::from_secs_f64(options.silence_max);
-            let keep_trades = options.truth.is_some();
-            Auditor::new(watch.clone(), silence_max, keep_trades, options.described_max)
-        })
-        .collect();
+    let auditors =
+        (0..load.threads).map(|_| Auditor::new(watch.clone(), options.rules())).collect();
     let begin = Instant::now();
     let crew = Crew::start(&load, auditors)?;
     let progress = Progress::new("verify", options.aim.seconds, load.sessions);
@@ -94,8 +136,9 @@ pub fn verify(options: &VerifyOptions) -> Result<Verdict, VerifyError> {
     let mut auditors: Vec<Auditor> = crew.stop()?.into_iter().map(|(one, _)| one).collect();
     progress.done();
     let seconds = begin.elapsed().as_secs_f64();
+    let pace_ns = options.pace.unwrap_or_default() * 1_000_000;
     for auditor in &mut auditors {
-        auditor.close();
+        auditor.close(end.due_ns().saturating_sub(pace_ns));
     }
     let truth = match &options.truth {
         None => None,

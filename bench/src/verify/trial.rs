@@ -38,7 +38,8 @@ pub struct End {
 }
 
 impl End {
-    fn due_ns(self) -> u64 {
+    /// What was published by then must have been delivered.
+    pub fn due_ns(self) -> u64 {
         self.at_ns.saturating_sub(self.grace.as_nanos() as u64)
     }
 }
@@ -244,9 +245,15 @@ fn miscount(stream: &Stream, symbol: &Symbol, end: End) -> Option<String> {
     };
     let reached = behind(seen.last).max(begin);
     let published = (reached - begin) as u64;
-    let complete = seen.count == published || (stream.announced > 0 && seen.count < published);
+    let most = (symbol.trades.len() - begin) as u64;
+    // What is announced may lie behind the last one delivered.
+    let told = seen.count + stream.announced;
+    let complete = seen.count <= published && (published..=most).contains(&told);
     if !complete {
-        return Some(format!("{} trades delivered, {published} published", seen.count));
+        let (count, announced) = (seen.count, stream.announced);
+        return Some(format!(
+            "{count} trades delivered, {announced} announced as missing, {published} published"
+        ));
     }
     let due = symbol.trades[reached..].iter().filter(|(.., ts)| *ts <= end.due_ns()).count();
     (due > 0 && stream.announced == 0)

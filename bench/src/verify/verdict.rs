@@ -87,6 +87,24 @@ impl fmt::Display for Verdict {
             "  checked   {} checksums, {} trades, {} sequences announced as missing",
             seen.checksums, seen.trades, seen.announced_missing
         )?;
+        let balance = &seen.balance;
+        writeln!(
+            f,
+            "  balance   {} published = {} delivered + {} merged + {} announced + {} lost",
+            balance.published, balance.delivered, balance.merged, balance.announced, balance.lost
+        )?;
+        if seen.hung_up + seen.stopped_reading > 0 {
+            writeln!(
+                f,
+                "  conduct   stopped reading {} times, hung up {}, shut out for slowness {}; \
+                 {} of {} resumes recovered",
+                seen.stopped_reading, seen.hung_up, seen.closed_slow, seen.recovered, seen.resumes
+            )?;
+        }
+        if seen.paces + seen.paces_ignored > 0 {
+            let (granted, ignored) = (seen.paces, seen.paces_ignored);
+            writeln!(f, "  pace      {granted} granted, {ignored} asked for and not mentioned")?;
+        }
         if let Some(truth) = &self.truth {
             writeln!(
                 f,

@@ -18,6 +18,21 @@ pub enum Kind {
     Join,
     /// A sequence announced as missing that was delivered.
     FalseGap,
+    /// A frame that says it stands for another number of updates than its sequences do.
+    MergedCount,
+    /// A frame that stands for more trades than it holds.
+    TradeMerged,
+    /// Numbers that do not add up: delivered, merged, announced and lost are not what was published.
+    Balance,
+    /// A return that is not what its ack says: a hole or a snapshot though recovered, or neither
+    /// recovered nor begun anew.
+    Resume,
+    /// A frame earlier than the pace granted, without a trade that flushed it.
+    Pace,
+    /// A stream that at the end lacks what other sessions were shown long before.
+    Behind,
+    /// Another quote than another session was shown under the same number.
+    TickerContent,
     /// A book that does not have the checksum the frame says, or a frame that says none.
     Checksum,
     /// A trade whose id is not above the one before.

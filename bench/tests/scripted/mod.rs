@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod living;
 pub mod market;
 
 use std::io::{self, Read, Write};
@@ -55,19 +56,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(script: Script) -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let ca = directory.path().join("cert.pem");
-        std::fs::write(&ca, made.cert.pem()).unwrap();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        let config = Arc::new(config);
+        let (ca, config, directory) = certified();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("wss://{}/v2", listener.local_addr().unwrap());
         thread::spawn(move || {
@@ -79,6 +68,23 @@ impl Gateway {
         });
         Self { url, ca, _directory: directory }
     }
+}
+
+/// A certificate of its own: its file, what a server does with it, and the folder it lies in.
+fn certified() -> (PathBuf, Arc<ServerConfig>, tempfile::TempDir) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("cert.pem");
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (ca, Arc::new(config), directory)
 }
 
 type Tls = StreamOwned<ServerConnection, TcpStream>;

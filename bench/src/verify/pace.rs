@@ -1,0 +1,150 @@
+//! The pace that some subscriptions ask for (`conflate_ms`): at most one frame of a symbol in so many
+//! milliseconds, but for those that a trade of the symbol flushed. Owned by one load thread.
+//!
+//! Frames are timed where they are read, so a frame may look early that was sent in time behind
+//! one that was late: only what is early by more than the slack counts, and nothing that came while
+//! the load thread itself was away.
+
+use rustc_hash::FxHashMap;
+
+use super::stream::StreamKey;
+use crate::load::dashboard::SessionId;
+use crate::scan::message::Channel;
+
+/// One stream's pace, as granted.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of a name")]
+struct Track {
+    pace_ns: u64,
+    /// What is read before this is not judged: a returning session first catches up.
+    from_ns: u64,
+    /// The next frame may come from here on.
+    next_ns: u64,
+}
+
+/// A frame that came early, unless a trade behind it explains it.
+#[derive(Clone, Copy, Debug)]
+pub struct Early {
+    /// Whose.
+    pub key: StreamKey,
+    /// How early.
+    pub by_ns: u64,
+    received_ns: u64,
+}
+
+/// All paced streams.
+#[derive(Debug, Default)]
+pub struct Paces {
+    slack_ns: u64,
+    tracks: FxHashMap<StreamKey, Track>,
+    suspects: Vec<Early>,
+}
+
+/// How far behind the flushed frame its trade may be read.
+const FLUSH_NS: u64 = 100_000_000;
+/// How long a returning session may catch up.
+const CATCH_UP_NS: u64 = 1_000_000_000;
+
+impl Paces {
+    /// Frames may look early by `slack_ns`.
+    pub fn new(slack_ns: u64) -> Self {
+        Self { slack_ns, ..Self::default() }
+    }
+
+    /// The gateway granted `pace_ms` to `key`, read at `received_ns`; `returned` says whether the
+    /// session may have something to catch up with.
+    pub fn granted(&mut self, key: StreamKey, pace_ms: u64, received_ns: u64, returned: bool) {
+        let from_ns = if returned { received_ns + CATCH_UP_NS } else { 0 };
+        self.tracks.insert(key, Track { pace_ns: pace_ms * 1_000_000, from_ns, next_ns: 0 });
+    }
+
+    /// `session` hung up: what it is granted next is a new pace.
+    pub fn forget(&mut self, session: SessionId) {
+        self.tracks.retain(|key, _| key.session() != session);
+        self.suspects.retain(|early| early.key.session() != session);
+    }
+
+    /// An update of `key`; `late` says whether the load thread itself was away before it read it.
+    pub fn update(&mut self, key: StreamKey, received_ns: u64, late: bool) {
+        if key.channel() == Channel::Trade {
+            self.suspects.retain(|early| {
+                let same =
+                    (early.key.session(), early.key.symbol()) == (key.session(), key.symbol());
+                !same || received_ns.saturating_sub(early.received_ns) > FLUSH_NS
+            });
+            return;
+        }
+        let Some(track) = self.tracks.get_mut(&key) else { return };
+        if received_ns < track.from_ns {
+            return;
+        }
+        let by_ns = track.next_ns.saturating_sub(received_ns);
+        if by_ns > self.slack_ns && !late {
+            self.suspects.push(Early { key, by_ns, received_ns });
+            return;
+        }
+        track.next_ns = track.next_ns.max(received_ns) + track.pace_ns;
+    }
+
+    /// Takes out the early frames for which no trade has come by `now_ns`.
+    pub fn condemned(&mut self, now_ns: u64) -> Vec<Early> {
+        let is_due = |early: &Early| now_ns.saturating_sub(early.received_ns) > FLUSH_NS;
+        if !self.suspects.iter().any(is_due) {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.suspects);
+        let (due, rest) = all.into_iter().partition(is_due);
+        self.suspects = rest;
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn key(channel: Channel) -> StreamKey {
+        StreamKey::new(3, 5, channel, 0)
+    }
+
+    fn early_after(frames: &[(Channel, u64)]) -> usize {
+        let mut paces = Paces::new(20 * MS);
+        paces.granted(key(Channel::Ticker), 100, 0, false);
+        paces.granted(key(Channel::Book), 100, 0, false);
+        for (channel, at_ms) in frames {
+            paces.update(key(*channel), at_ms * MS, false);
+        }
+        paces.condemned(100_000 * MS).len()
+    }
+
+    #[test]
+    fn a_frame_in_time_is_no_violation_and_an_early_one_is() {
+        let ticker = Channel::Ticker;
+        assert_eq!(early_after(&[(ticker, 1000), (ticker, 1100), (ticker, 1185)]), 0);
+        assert_eq!(early_after(&[(ticker, 1000), (ticker, 1050), (ticker, 1100)]), 1);
+        assert_eq!(early_after(&[(ticker, 1000), (Channel::Book, 1001)]), 0, "each its own pace");
+    }
+
+    #[test]
+    fn a_trade_right_behind_explains_all_that_it_flushed() {
+        let frames = [Channel::Ticker, Channel::Book].map(|one| (one, 1000));
+        let flushed = [Channel::Ticker, Channel::Book, Channel::Trade].map(|one| (one, 1030));
+        assert_eq!(early_after(&[&frames[..], &flushed].concat()), 0);
+        let unrelated = [(Channel::Ticker, 1030), (Channel::Trade, 1500)];
+        assert_eq!(early_after(&[&frames[..], &unrelated].concat()), 1);
+    }
+
+    #[test]
+    fn our_own_absence_and_a_return_excuse_what_comes_in_a_heap() {
+        let mut paces = Paces::new(20 * MS);
+        paces.granted(key(Channel::Ticker), 100, 0, false);
+        paces.update(key(Channel::Ticker), 1000 * MS, true);
+        paces.update(key(Channel::Ticker), 1001 * MS, true);
+        paces.granted(key(Channel::Book), 100, 1000 * MS, true);
+        paces.update(key(Channel::Book), 1001 * MS, false);
+        paces.update(key(Channel::Book), 1002 * MS, false);
+        assert!(paces.condemned(u64::MAX).is_empty());
+    }
+}
