@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Floor(FloorOptions),
     /// Results of earlier runs as a Markdown table, and as one page
     Report(ReportOptions),
+    /// Part of a run whose sessions are too many for one process
+    #[command(name = bench::run::part::COMMAND, hide = true)]
+    LoadProcess,
 }
 
 /// Options of `bench compare`.
@@ -102,6 +105,9 @@ pub(crate) struct RunOptions {
     /// Its certificate; without it anyone is believed
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(crate) ca: Option<PathBuf>,
+    /// Leave out the variant that the scenario's figures are related to (its `[against]`)
+    #[arg(long)]
+    pub(crate) alone: bool,
     /// Measure the floor after it, and print processor time as a ratio to it
     #[arg(long)]
     pub(crate) floor: bool,

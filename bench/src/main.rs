@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use bench::fleet::{FleetError, FleetOptions, fleet};
 use bench::load::aim::AimError;
+use bench::run::part::play_part;
 use bench::verify::{VerifyError, VerifyOptions, verify};
 use clap::Parser as _;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Peers(options) => ended(play::against_peers(&options)),
         Command::Floor(options) => ended(play::floor_alone(&options)),
         Command::Report(options) => ended(play::report(&options)),
+        Command::LoadProcess => ended(play_part().map(|()| 0)),
     };
     ExitCode::from(code)
 }

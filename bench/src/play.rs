@@ -7,7 +7,8 @@ use bench::floor::{FloorOptions, floor, text as floor_text};
 use bench::report::html::page;
 use bench::report::result::{Block, FloorFigure, RunResult, Step};
 use bench::report::text::{summary, table};
-use bench::run::block::Measured;
+use bench::run::against::run_against;
+use bench::run::block::{Measured, Setting};
 use bench::run::contender::{Contender, Kind};
 use bench::run::interrupt::Interrupt;
 use bench::run::{self, Run, RunError, folder_of, gather, in_turn, save};
@@ -30,6 +31,9 @@ pub(crate) fn run_scenario(options: &RunOptions) -> Result<u8, RunError> {
     };
     let interrupt = Interrupt::watch().map_err(RunError::Folder)?;
     let setting = common.setting(&interrupt)?;
+    if let Some(base) = scenario.baseline().filter(|_| !options.alone) {
+        return run_with_baseline(options, &name, &scenario, &base, &contender, &setting);
+    }
     let mut run = run::run(&name, &scenario, &contender, &setting, common.exclude_marked)?;
     if options.floor {
         run.result.floor = Some(floor_beside(&run.result, &interrupt)?);
@@ -39,6 +43,30 @@ pub(crate) fn run_scenario(options: &RunOptions) -> Result<u8, RunError> {
     save(&run, &folder)?;
     print(&format!("  reports     {}", folder.join("report.html").display()));
     Ok(run.result.exit_code())
+}
+
+/// `bench run` of a scenario whose figures are related to a variant of it.
+fn run_with_baseline(
+    options: &RunOptions,
+    name: &str,
+    scenario: &Scenario,
+    base: &(String, Scenario),
+    contender: &Contender,
+    setting: &Setting,
+) -> Result<u8, RunError> {
+    let common = &options.common;
+    let exclude = common.exclude_marked;
+    let mut runs = run_against(name, scenario, base, contender, setting, exclude)?;
+    if options.floor {
+        runs[0].result.floor = Some(floor_beside(&runs[0].result, &setting.interrupt)?);
+    }
+    for run in runs.iter().rev() {
+        print(&summary(&run.result));
+    }
+    let folder = common.out.clone().unwrap_or_else(|| folder_of(name));
+    save_all(&runs, &folder)?;
+    print(&format!("  reports     {}", folder.join("report.html").display()));
+    Ok(runs.iter().map(|run| run.result.exit_code()).max().unwrap_or(0))
 }
 
 /// `bench compare`.

@@ -45,7 +45,7 @@ fn measure(stall: Duration) -> Block {
     let scenario = Scenario::parse(SCENARIO, "test").unwrap();
     let kind = Kind::Url { url: gateway.url.clone(), ca: Some(gateway.ca.clone()) };
     let contender = Contender { name: "scripted".into(), kind };
-    let programs = Programs { feed_sim: "none".into(), data: "none".into() };
+    let programs = Programs { bench: "none".into(), feed_sim: "none".into(), data: "none".into() };
     let interrupt = Interrupt::default();
     let setting = Setting { programs, interrupt, label: "stall".into() };
     play(&scenario, &contender, &setting).unwrap().block

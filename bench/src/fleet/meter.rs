@@ -8,8 +8,8 @@ use crate::load::clock::rfc3339_ns;
 use crate::load::dashboard::{Dashboard, Ending, SessionId, Turn};
 use crate::load::frame::Requests;
 use crate::load::watch::Watch;
-use crate::scan::items::{gaps, head};
-use crate::scan::message::{DataFrame, Message, message};
+use crate::scan::items::{Head, gaps, head};
+use crate::scan::message::{Channel, DataFrame, Message, message};
 use crate::verify::sequence::{Sequence, Step};
 use crate::verify::stream::StreamKey;
 
@@ -21,6 +21,8 @@ pub struct Counts {
     pub deliveries: u64,
     /// Updates they stand for, merged ones included.
     pub ticks: u64,
+    /// Updates that were not delivered themselves, because a later one stands for them.
+    pub merged: u64,
     /// First values.
     pub snapshots: u64,
     /// Heartbeats.
@@ -50,6 +52,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.deliveries += other.deliveries;
         self.ticks += other.ticks;
+        self.merged += other.merged;
         self.snapshots += other.snapshots;
         self.heartbeats += other.heartbeats;
         self.lost += other.lost;
@@ -62,6 +65,11 @@ impl Counts {
         self.ended += other.ended;
         self.not_connected += other.not_connected;
     }
+}
+
+/// How many numbers a frame delivers itself: a trade is never merged away, so each item has one.
+pub fn delivered_of(channel: Channel, head: &Head<'_>) -> u64 {
+    if channel == Channel::Trade { u64::from(head.count) } else { 1 }
 }
 
 /// Everything one load thread measures.
@@ -133,7 +141,9 @@ impl Meter {
         let step = if frame.snapshot {
             sequence.snapshot(numbering.seq)
         } else {
-            self.counts.ticks += (numbering.seq + 1).saturating_sub(numbering.first_seq);
+            let own = delivered_of(frame.channel, &head);
+            self.counts.ticks += numbering.count();
+            self.counts.merged += numbering.count().saturating_sub(own);
             sequence.update(numbering.first_seq, numbering.seq)
         };
         if matches!(step, Step::Late | Step::Again) {

@@ -93,9 +93,13 @@ impl fmt::Display for Outcome {
             self.seconds,
             self.ready_seconds
         )?;
-        let Counts { deliveries, ticks, lost, out_of_order, announced_missing, .. } = self.counts;
+        let Counts { deliveries, ticks, merged, lost, out_of_order, announced_missing, .. } =
+            self.counts;
         let rate = deliveries as f64 / self.seconds;
-        writeln!(f, "  deliveries  {deliveries} ({rate:.0} /s), standing for {ticks} ticks")?;
+        writeln!(
+            f,
+            "  deliveries  {deliveries} ({rate:.0} /s), standing for {ticks} ticks, {merged} merged"
+        )?;
         writeln!(
             f,
             "  sequences   {lost} lost, {out_of_order} out of order, \

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::discover::{self, DiscoverError};
 use super::plan::{Choice, symbols_by_session};
+use super::sources::SESSIONS_PER_SOURCE;
 use super::target::{Target, TargetError};
 use super::thread::Load;
 use super::trust::{Trust, TrustError};
@@ -103,6 +104,8 @@ impl Aim {
             tls: trust.config()?,
             sessions: self.sessions,
             threads: self.threads.min(self.sessions),
+            here: 0..self.threads.min(self.sessions),
+            sessions_per_source: SESSIONS_PER_SOURCE,
             connecting_max: self.connecting_max,
             connect_max: Duration::from_secs_f64(self.connect_max),
         };

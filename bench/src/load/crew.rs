@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::dashboard::Dashboard;
-use super::sources::descriptors_max;
+use super::sources::{DESCRIPTORS_BESIDES, descriptors_max};
 use super::thread::{Load, LoadThread, MEASURING, STOPPING, Shared, Traffic};
 
 /// Running load threads.
@@ -24,7 +24,7 @@ pub enum CrewError {
     /// More sessions than the process may have sockets.
     #[error(
         "{sessions} sessions need {needed} descriptors, this process may have {limit}: \
-             raise `ulimit -n` or split the sessions over several processes"
+             raise `ulimit -n`, or let a scenario's `load_processes` share them (bench run)"
     )]
     Descriptors {
         /// Sessions asked for.
@@ -39,28 +39,26 @@ pub enum CrewError {
     Thread(#[from] io::Error),
 }
 
-/// Descriptors besides the sessions': standard streams, pollers, files.
-const DESCRIPTORS_BESIDES: u64 = 32;
 /// How often waits look again.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl<D: Dashboard + 'static> Crew<D> {
-    /// Starts one thread for each of `dashboards`, which must be as many as the load says.
+    /// Starts one thread for each of `dashboards`, which must be as many as the load says run here.
     pub fn start(load: &Load, dashboards: Vec<D>) -> Result<Self, CrewError> {
-        assert_eq!(dashboards.len(), load.threads as usize, "one dashboard value a thread");
-        let needed = u64::from(load.sessions) + DESCRIPTORS_BESIDES;
+        assert_eq!(dashboards.len(), load.here.len(), "one dashboard value a thread");
+        let sessions = load.sessions_here();
+        let needed = u64::from(sessions) + DESCRIPTORS_BESIDES;
         if let Some(limit) = descriptors_max().filter(|limit| *limit < needed) {
-            return Err(CrewError::Descriptors { sessions: load.sessions, needed, limit });
+            return Err(CrewError::Descriptors { sessions, needed, limit });
         }
         let shared = Arc::new(Shared::default());
         let mut threads = Vec::with_capacity(dashboards.len());
-        for (index, dashboard) in dashboards.into_iter().enumerate() {
-            let thread =
-                LoadThread::new(load.clone(), index as u32, Arc::clone(&shared), dashboard)?;
+        for (index, dashboard) in load.here.clone().zip(dashboards) {
+            let thread = LoadThread::new(load.clone(), index, Arc::clone(&shared), dashboard)?;
             let named = std::thread::Builder::new().name(format!("load-{index}"));
             threads.push(named.spawn(move || thread.run())?);
         }
-        Ok(Self { shared, sessions: u64::from(load.sessions), threads })
+        Ok(Self { shared, sessions: u64::from(sessions), threads })
     }
 
     /// What can be seen from outside.

@@ -25,7 +25,7 @@ pub enum DiscoverError {
 
 /// Asks the gateway of `load` for its symbols, in the order it lists them.
 pub fn symbols(load: &Load, within: Duration) -> Result<Vec<String>, DiscoverError> {
-    let load = Load { sessions: 1, threads: 1, ..load.clone() };
+    let load = Load { sessions: 1, threads: 1, here: 0..1, ..load.clone() };
     let crew = Crew::start(&load, vec![Asking::default()])?;
     crew.wait_ready(within, |_| true);
     let (asked, _) = crew.stop()?.pop().expect("one thread was started");

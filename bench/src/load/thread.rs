@@ -5,6 +5,7 @@
 //! in the next turn. What the thread did is counted in `Traffic`; what others may see of it while
 //! it runs is in `Shared`.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -28,12 +29,28 @@ pub struct Load {
     pub tls: Arc<ClientConfig>,
     /// Sessions over all threads.
     pub sessions: u32,
-    /// Load threads.
+    /// Load threads, over all processes.
     pub threads: u32,
+    /// Which of them run in this process.
+    pub here: Range<u32>,
+    /// Sessions that share one loopback source address.
+    pub sessions_per_source: u32,
     /// Sessions of one thread that may be between their first packet and the 101.
     pub connecting_max: u32,
     /// From the first packet to the 101.
     pub connect_max: Duration,
+}
+
+impl Load {
+    /// Sessions of thread `index`.
+    pub fn share(&self, index: u32) -> u32 {
+        (self.sessions + self.threads - 1 - index) / self.threads
+    }
+
+    /// Sessions of this process.
+    pub fn sessions_here(&self) -> u32 {
+        self.here.clone().map(|index| self.share(index)).sum()
+    }
 }
 
 /// What the load threads let others see while they run. Counters only: no order is implied between
@@ -62,7 +79,7 @@ pub const MEASURING: u8 = 1;
 pub const STOPPING: u8 = 2;
 
 /// What a load thread moved, while it was measured.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Traffic {
     /// Reads that brought bytes.
     pub reads: u64,
@@ -117,7 +134,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 impl<D: Dashboard> LoadThread<D> {
     /// Thread `index` of the run, with its dashboards.
     pub fn new(load: Load, index: u32, shared: Arc<Shared>, dashboard: D) -> std::io::Result<Self> {
-        let share = (load.sessions + load.threads - 1 - index) / load.threads;
+        let share = load.share(index);
         Ok(Self {
             poll: Poll::new()?,
             sessions: Vec::with_capacity(share as usize),
@@ -211,8 +228,8 @@ impl<D: Dashboard> LoadThread<D> {
     }
 
     fn connect(&mut self, id: SessionId, position: usize) -> Result<Session, String> {
-        let Load { target, tls, connect_max, .. } = &self.load;
-        let source = source_of(id, target.address);
+        let Load { target, tls, connect_max, sessions_per_source, .. } = &self.load;
+        let source = source_of(id, *sessions_per_source, target.address);
         let mut link = Link::connect(target.address, source, target.name.clone(), Arc::clone(tls))
             .map_err(|error| error.to_string())?;
         let both = Interest::READABLE | Interest::WRITABLE;

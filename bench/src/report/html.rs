@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::chart::{Chart, Line, Scale, escape};
 use super::result::{Block, RunResult, Step};
-use super::text::{floor_ratio, time};
+use super::text::{floor_ratio, numbers, related, time};
 
 const STYLE: &str = include_str!("style.css");
 const COLOURS: usize = 8;
@@ -44,6 +44,9 @@ pub fn page(runs: &[RunResult]) -> String {
                 escape(&run.scenario),
                 escape(&run.contender)
             );
+        }
+        if runs.len() > 1 {
+            against(&mut out, run);
         }
         over_time(&mut out, run);
         blocks(&mut out, run);
@@ -130,7 +133,8 @@ fn single_head(out: &mut String, run: &RunResult) {
     tile("lost", grouped(sum(|block| block.counts.lost) as f64));
     tile("out of order", grouped(sum(|block| block.counts.out_of_order) as f64));
     if run.config.fleet.sequences {
-        tile("announced gaps", grouped(sum(|block| block.counts.announced_missing) as f64));
+        tile("merged", grouped(sum(|block| block.counts.merged) as f64));
+        tile("announced missed", grouped(sum(|block| block.counts.announced_missing) as f64));
     }
     let optional = [
         ("CPU s per million", step.median(|block| block.server.cpu_seconds_per_million), 2),
@@ -147,6 +151,14 @@ fn single_head(out: &mut String, run: &RunResult) {
     let load = step.median(|block| Some(block.load.cpu_pct.iter().copied().fold(0.0, f64::max)));
     tile("load side's core", format!("{:.0} %", load.unwrap_or(0.0)));
     out.push_str("</div>");
+    against(out, run);
+}
+
+/// How the run relates to the variant that was played in turn with it.
+fn against(out: &mut String, run: &RunResult) {
+    if let Some(against) = &run.against {
+        let _ = write!(out, "<pre>{}</pre>", escape(&related(against)));
+    }
 }
 
 fn many_head(out: &mut String, runs: &[RunResult]) {
@@ -366,14 +378,16 @@ fn blocks(out: &mut String, run: &RunResult) {
         let _ = write!(
             out,
             "<p class=\"sub\">Unruly: {} sessions, {} acts; back after p50 {}, max {}; {} rounds, the slowest {}; \
-             {} away at the end.</p>",
+             {} away at the end{}. {}.</p>",
             side.sessions,
             side.acts,
             time(side.back.p50_us),
             time(side.back.max_us),
             side.rounds_ms.len(),
             time(slowest * 1000.0),
-            side.away_at_end
+            side.away_at_end,
+            side.recovered_pct().map_or(String::new(), |pct| format!("; {pct:.1} % recovered")),
+            numbers(&side.counts)
         );
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::compare::Ratio;
 use crate::fleet::latency::Percentiles;
 use crate::fleet::meter::Counts;
 use crate::run::system::Machine;
@@ -25,6 +26,28 @@ pub struct RunResult {
     pub steps: Vec<Step>,
     /// The physical limit, where it was measured in the same run.
     pub floor: Option<Vec<FloorFigure>>,
+    /// How it relates to the variant that was played in turn with it.
+    #[serde(default)]
+    pub against: Option<AgainstSide>,
+}
+
+/// A run by its baseline: ratios below 1 mean that the run is better.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AgainstSide {
+    /// The baseline.
+    pub name: String,
+    /// The step that is compared: the last that both sustained; empty where there is only one.
+    pub step: String,
+    /// Of medians over blocks.
+    pub ratios: Vec<Ratio>,
+    /// The 99.9th percentile of all blocks together: the baseline's, the run's.
+    pub p99_9_us: (f64, f64),
+    /// The second by the first.
+    pub p99_9_ratio: f64,
+    /// Up to which the aim is met, where there is one.
+    pub p99_9_ratio_max: Option<f64>,
+    /// Deliveries a second that each sustained, where rates were raised: the baseline, the run.
+    pub sustained_per_second: Option<(f64, f64)>,
 }
 
 /// All blocks of one rate or speed.
@@ -130,7 +153,10 @@ pub struct ServerSide {
 /// The load side: the proof that it was not what was measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LoadSide {
-    /// Load threads.
+    /// Load processes.
+    #[serde(default)]
+    pub processes: u32,
+    /// Load threads, of all of them.
     pub threads: u32,
     /// Processor time of each, in percent of a core.
     pub cpu_pct: Vec<f64>,
@@ -174,6 +200,33 @@ pub struct UnrulySide {
     pub rounds_ms: Vec<f64>,
     /// How late their deliveries were.
     pub latency: Percentiles,
+    /// Streams that asked to go on where they were, on a return.
+    #[serde(default)]
+    pub resumes: u64,
+    /// Of these, those that were told that nothing is missing.
+    #[serde(default)]
+    pub recovered: u64,
+    /// What they were delivered, and what not.
+    #[serde(default)]
+    pub counts: Counts,
+}
+
+impl UnrulySide {
+    /// Adds another process's; percentiles are left alone.
+    pub fn add(&mut self, other: &Self) {
+        self.sessions += other.sessions;
+        self.acts += other.acts;
+        self.away_at_end += other.away_at_end;
+        self.resumes += other.resumes;
+        self.recovered += other.recovered;
+        self.counts.add(&other.counts);
+        self.rounds_ms.extend(&other.rounds_ms);
+    }
+
+    /// Percent of the returns that were told that nothing is missing; none where nobody asked.
+    pub fn recovered_pct(&self) -> Option<f64> {
+        (self.resumes > 0).then(|| 100.0 * self.recovered as f64 / self.resumes as f64)
+    }
 }
 
 /// One figure of the floor.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::result::{Block, RunResult, Step};
+use super::result::{AgainstSide, Block, RunResult, Step};
+use crate::compare::text as ratio_text;
 use crate::fleet::latency::Percentiles;
+use crate::fleet::meter::Counts;
 
 /// The run in a screenful.
 pub fn summary(run: &RunResult) -> String {
@@ -35,6 +37,9 @@ pub fn summary(run: &RunResult) -> String {
             None => writeln!(out, "  sustained   none of the rates"),
         };
     }
+    if let Some(against) = &run.against {
+        out.push_str(&related(against));
+    }
     for figure in run.floor.iter().flatten() {
         let _ = writeln!(
             out,
@@ -44,6 +49,36 @@ pub fn summary(run: &RunResult) -> String {
     }
     if let Some(ratio) = floor_ratio(run) {
         let _ = writeln!(out, "  to floor    {ratio:.2} x the processor time of seal + send");
+    }
+    out
+}
+
+/// How a run relates to its baseline.
+pub fn related(against: &AgainstSide) -> String {
+    let (before, after) = against.p99_9_us;
+    let step =
+        if against.step.is_empty() { String::new() } else { format!(" at {}", against.step) };
+    let mut out =
+        ratio_text(&format!("  by {}{step}, medians of blocks", against.name), &against.ratios);
+    let aim = against.p99_9_ratio_max.map_or(String::new(), |max| {
+        let word = if against.p99_9_ratio <= max { "met" } else { "not met" };
+        format!(", aim {max}: {word}")
+    });
+    let _ = writeln!(
+        out,
+        "  p99.9 of all blocks: {} by {} of {}: ratio {:.3}{aim}",
+        time(after),
+        time(before),
+        against.name,
+        against.p99_9_ratio
+    );
+    if let Some((before, after)) = against.sustained_per_second {
+        let _ = writeln!(
+            out,
+            "  sustained {after:.0} deliveries/s by {before:.0} of {}: ratio {:.3}",
+            against.name,
+            after / before
+        );
     }
     out
 }
@@ -76,6 +111,9 @@ fn describe(out: &mut String, step: &Step) {
     let _ = writeln!(out, "  latency     {}", percentiles(&step.latency));
     for (at, block) in step.blocks.iter().enumerate() {
         let _ = writeln!(out, "  block {:<5} {}", at + 1, block_line(block));
+        if step.blocks.len() == 1 || block.counts.merged + block.counts.announced_missing > 0 {
+            let _ = writeln!(out, "              {}", numbers(&block.counts));
+        }
         let groups =
             [("INVALID", &block.invalid), ("marked", &block.marked), ("FAULT", &block.faults)];
         for (word, reasons) in groups {
@@ -105,7 +143,12 @@ fn describe(out: &mut String, step: &Step) {
     let load: Vec<String> = block.load.cpu_pct.iter().map(|pct| format!("{pct:.0} %")).collect();
     let _ = writeln!(
         out,
-        "  load side   {} of a core, feed {:.0} %, turns p99 {}; feed late p99 {} (whole block {}, max {}); {:.0} bytes a delivery",
+        "  load side   {}{} of a core, feed {:.0} %, turns p99 {}; feed late p99 {} (whole block {}, max {}); {:.0} bytes a delivery",
+        if block.load.processes > 1 {
+            format!("{} processes, ", block.load.processes)
+        } else {
+            String::new()
+        },
         load.join(" + "),
         block.feed.cpu_pct,
         time(block.load.turns.p99_us),
@@ -126,7 +169,20 @@ fn describe(out: &mut String, step: &Step) {
             unruly.rounds_ms.len(),
             unruly.away_at_end
         );
+        if let Some(pct) = unruly.recovered_pct() {
+            let (recovered, resumes) = (unruly.recovered, unruly.resumes);
+            let _ = writeln!(out, "              {pct:.1} % recovered: {recovered} of {resumes}");
+        }
+        let _ = writeln!(out, "              {}", numbers(&unruly.counts));
     }
+}
+
+/// What became of the ticks, where frames are numbered.
+pub(super) fn numbers(counts: &Counts) -> String {
+    let Counts { deliveries, merged, announced_missing, lost, .. } = counts;
+    format!(
+        "{deliveries} deliveries, {merged} merged, {announced_missing} announced missed, {lost} lost"
+    )
 }
 
 fn block_line(block: &Block) -> String {

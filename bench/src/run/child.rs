@@ -1,10 +1,10 @@
 //! A program that a run starts and ends: pinned from its first instruction, its output read, ended
 //! by SIGTERM and, if it does not go, SIGKILL; also when the run fails.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,12 +18,16 @@ use super::interrupt::Interrupt;
 pub struct Child {
     name: String,
     process: std::process::Child,
+    /// Where it is told what to do, if it is.
+    input: Option<ChildStdin>,
     lines: Receiver<String>,
     log: PathBuf,
 }
 
 /// From SIGTERM to SIGKILL.
 const END_MAX: Duration = Duration::from_secs(8);
+/// From the end of its output to its own.
+const GONE_MAX: Duration = Duration::from_secs(1);
 /// Between two looks at an interrupt.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -35,15 +39,36 @@ impl Child {
         cores: &[usize],
         log: PathBuf,
     ) -> Result<Self, RunError> {
+        Self::spawn(name, argv, cores, log, Stdio::null())
+    }
+
+    /// As `start`, for a program that is told what to do on its standard input.
+    pub fn start_told(
+        name: &str,
+        argv: &[String],
+        cores: &[usize],
+        log: PathBuf,
+    ) -> Result<Self, RunError> {
+        Self::spawn(name, argv, cores, log, Stdio::piped())
+    }
+
+    fn spawn(
+        name: &str,
+        argv: &[String],
+        cores: &[usize],
+        log: PathBuf,
+        input: Stdio,
+    ) -> Result<Self, RunError> {
         let fail = |cause: String| RunError::Start { name: name.to_owned(), cause };
         let (program, arguments) =
             argv.split_first().ok_or_else(|| fail("no command".to_owned()))?;
         let errors = std::fs::File::create(&log).map_err(|error| fail(error.to_string()))?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        command.args(arguments).stdin(input).stdout(Stdio::piped()).stderr(errors);
         let mut process = pinned(cores, || command.spawn())
             .and_then(|spawned| spawned)
             .map_err(|error| fail(format!("{program}: {error}")))?;
+        let input = process.stdin.take();
         let output = process.stdout.take().expect("stdout was asked for as a pipe");
         let (sender, lines) = channel();
         let named = std::thread::Builder::new().name(format!("read-{name}"));
@@ -54,7 +79,7 @@ impl Child {
                 }
             }
         });
-        let child = Self { name: name.to_owned(), process, lines, log };
+        let child = Self { name: name.to_owned(), process, input, lines, log };
         reader.map_err(|error| fail(error.to_string()))?;
         Ok(child)
     }
@@ -62,6 +87,38 @@ impl Child {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Writes a line to its standard input.
+    pub fn tell(&mut self, line: &str) -> Result<(), RunError> {
+        let told = self.input.as_mut().map(|input| {
+            input.write_all(line.as_bytes())?;
+            input.write_all(b"\n")?;
+            input.flush()
+        });
+        match told {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.check().err().unwrap_or_else(|| self.failed("does not listen"))),
+        }
+    }
+
+    /// The lines of standard output that have come; it must still be there.
+    pub fn news(&mut self, mut each: impl FnMut(&str)) -> Result<(), RunError> {
+        loop {
+            match self.lines.try_recv() {
+                Ok(line) => each(&line),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => {
+                    // Its pipe is closed a moment before it is gone.
+                    let deadline = Instant::now() + GONE_MAX;
+                    while Instant::now() < deadline {
+                        self.check()?;
+                        std::thread::sleep(LOOK_EVERY);
+                    }
+                    return Err(self.failed("says nothing any more"));
+                }
+            }
+        }
     }
 
     /// Waits for a line of standard output that `wanted` accepts.

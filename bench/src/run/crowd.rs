@@ -8,19 +8,20 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::dialect::{Dialect, Parted};
 use super::quick::Stamps;
 use super::unruly::Mob;
 use super::window::Window;
 use crate::fleet::latency::Latency;
-use crate::fleet::meter::Counts;
+use crate::fleet::meter::{Counts, delivered_of};
 use crate::load::clock::rfc3339_ns;
 use crate::load::dashboard::{Dashboard, Ending, SessionId, Turn, Wish};
 use crate::load::frame::Requests;
-use crate::load::watch::Watch;
+use crate::load::watch::{Extras, Place, Watch};
 use crate::scan::items::{gaps, head};
-use crate::scan::message::{Channel, DataFrame, Message, message};
+use crate::scan::message::{Channel, DataFrame, Message, Reply, message};
 use crate::verify::sequence::{Sequence, Step};
 use crate::verify::stream::StreamKey;
 
@@ -29,7 +30,22 @@ use crate::verify::stream::StreamKey;
 struct Seen {
     due_ns: u64,
     counted: u32,
+    /// It hung up here and asks to go on.
+    returning: bool,
+    /// The life of its numbering, of sessions that may come back.
+    epoch: Option<u64>,
     sequence: Sequence,
+}
+
+/// Where a session of the mob stood when it hung up.
+struct Places<'a>(&'a FxHashMap<StreamKey, Seen>, SessionId);
+
+impl Extras for Places<'_> {
+    fn place(&self, symbol: u32, channel: Channel, interval: u64) -> Option<Place> {
+        let seen = self.0.get(&StreamKey::new(self.1, symbol, channel, interval))?;
+        let epoch = seen.epoch.filter(|_| seen.returning)?;
+        Some(Place { epoch, seq: seen.sequence.last()? })
+    }
 }
 
 /// Everything one load thread sees.
@@ -53,14 +69,41 @@ pub struct Crowd {
     pub turns: Latency,
     /// What was counted.
     pub counts: Counts,
+    /// The same of the unruly sessions.
+    pub unruly_counts: Counts,
     /// The misbehaving part.
     pub mob: Option<Mob>,
     /// The first reason for a session not to come up, or to end.
     pub trouble: Option<String>,
 }
 
-/// How often each session got a symbol's updates, for comparison: most, sum and sessions.
-pub type Shares = FxHashMap<(u32, Channel, u64), (u64, u64, u64)>;
+/// How often sessions got a symbol's updates, for comparison.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Share {
+    /// The one that got most of them.
+    pub most: u64,
+    /// All together.
+    pub sum: u64,
+    /// Sessions.
+    pub sessions: u64,
+}
+
+impl Share {
+    /// Adds what other sessions got.
+    pub fn add(&mut self, other: &Self) {
+        self.most = self.most.max(other.most);
+        self.sum += other.sum;
+        self.sessions += other.sessions;
+    }
+
+    /// What all together lack of what one got.
+    pub fn missing(&self) -> u64 {
+        (self.most * self.sessions).saturating_sub(self.sum)
+    }
+}
+
+/// By symbol, channel and bar minutes.
+pub type Shares = FxHashMap<(u32, Channel, u64), Share>;
 
 impl Crowd {
     /// A crowd that watches `watch`.
@@ -81,6 +124,7 @@ impl Crowd {
             unruly: Latency::new(),
             turns: Latency::new(),
             counts: Counts::default(),
+            unruly_counts: Counts::default(),
             mob,
             trouble: None,
         }
@@ -89,18 +133,19 @@ impl Crowd {
     /// Adds up how often each well-behaved session got each stream; counts the open holes as lost.
     pub fn close(&mut self, shares: &mut Shares) {
         for (key, seen) in &self.seen {
-            if self.is_unruly(key.session()) {
+            let lost = seen.sequence.holes().iter().map(|hole| hole.count()).sum::<u64>();
+            if self.mob.as_ref().is_some_and(|mob| mob.has(key.session())) {
+                self.unruly_counts.lost += lost;
                 continue;
             }
-            self.counts.lost += seen.sequence.holes().iter().map(|hole| hole.count()).sum::<u64>();
+            self.counts.lost += lost;
             if self.watch.seq {
                 // One frame may stand for several numbers: counts differ rightly.
                 continue;
             }
             let share = shares.entry((key.symbol(), key.channel(), key.interval())).or_default();
-            share.0 = share.0.max(u64::from(seen.counted));
-            share.1 += u64::from(seen.counted);
-            share.2 += 1;
+            let counted = u64::from(seen.counted);
+            share.add(&Share { most: counted, sum: counted, sessions: 1 });
         }
     }
 
@@ -109,15 +154,11 @@ impl Crowd {
     }
 
     fn firsts(watch: &Watch, session: SessionId) -> u64 {
-        let intervals = |channel: &Channel| {
-            if *channel == Channel::Ohlc { watch.intervals.len() } else { 1 }
-        };
-        let streams: usize = watch.channels.iter().map(intervals).sum();
-        (watch.by_session[session as usize].len() * streams) as u64
+        (watch.by_session[session as usize].len() * watch.topics().count()) as u64
     }
 
-    /// One update, due at `due_ns`.
-    fn delivered(&mut self, key: StreamKey, due_ns: u64, received_ns: u64) {
+    /// One update, due at `due_ns`, that stands for `merged` others as well.
+    fn delivered(&mut self, key: StreamKey, due_ns: u64, merged: u64, received_ns: u64) {
         let session = key.session();
         let slice = self.window.slice_of(due_ns);
         self.counts.ahead_of_time += u64::from(due_ns > received_ns);
@@ -125,6 +166,9 @@ impl Crowd {
         if self.is_unruly(session) {
             if slice.is_some() {
                 self.unruly.record(late_ns);
+                self.unruly_counts.deliveries += 1;
+                self.unruly_counts.merged += merged;
+                self.unruly_counts.ticks += 1 + merged;
             }
             return;
         }
@@ -140,13 +184,15 @@ impl Crowd {
         seen.counted += 1;
         self.slices[slice].record(late_ns);
         self.counts.deliveries += 1;
+        self.counts.merged += merged;
+        self.counts.ticks += 1 + merged;
     }
 
     fn text(&mut self, session: SessionId, text: &[u8], received_ns: u64) -> bool {
         if let Some(quick) = self.stamps.quick(text) {
             if let Some(symbol) = self.symbols.get(quick.symbol).copied() {
                 let key = StreamKey::new(session, symbol, Channel::Ticker, 0);
-                self.delivered(key, quick.due_ns, received_ns);
+                self.delivered(key, quick.due_ns, 0, received_ns);
             }
             return false;
         }
@@ -157,6 +203,9 @@ impl Crowd {
             Ok(Message::Reply(reply)) => {
                 if let Some(granted) = reply.success.filter(|_| reply.method != b"pong") {
                     self.counts.refused += u64::from(!granted);
+                    if granted && self.is_unruly(session) {
+                        self.granted(session, &reply, received_ns);
+                    }
                     let (answers, wanted) = self.answers.entry(session).or_default();
                     *answers += 1;
                     return answers == wanted;
@@ -187,7 +236,11 @@ impl Crowd {
             let stamped = frame.numbering.map(|one| one.ts_event).filter(|ns| *ns > 0);
             match stamped.or_else(|| rfc3339_ns(head.timestamp)) {
                 None => self.counts.untimed += 1,
-                Some(due_ns) => self.delivered(key, due_ns, received_ns),
+                Some(due_ns) => {
+                    let own = delivered_of(frame.channel, &head);
+                    let stands_for = frame.numbering.map_or(own, |one| one.count());
+                    self.delivered(key, due_ns, stands_for.saturating_sub(own), received_ns);
+                }
             }
         }
         let Some(numbering) = frame.numbering else { return };
@@ -195,32 +248,63 @@ impl Crowd {
         let step = if frame.snapshot {
             sequence.snapshot(numbering.seq)
         } else {
-            self.counts.ticks += (numbering.seq + 1).saturating_sub(numbering.first_seq);
             sequence.update(numbering.first_seq, numbering.seq)
         };
-        if matches!(step, Step::Late | Step::Again) && !self.is_unruly(session) {
-            self.counts.out_of_order += 1;
+        if matches!(step, Step::Late | Step::Again) {
+            self.counts_of(session).out_of_order += 1;
+        }
+    }
+
+    fn counts_of(&mut self, session: SessionId) -> &mut Counts {
+        if self.is_unruly(session) { &mut self.unruly_counts } else { &mut self.counts }
+    }
+
+    /// The ack of a stream of a session that may have come back: told that nothing is missing, it
+    /// has its data; otherwise a first value follows.
+    fn granted(&mut self, session: SessionId, reply: &Reply<'_>, received_ns: u64) {
+        let symbol = reply.symbol.and_then(|name| self.symbols.get(name)).copied();
+        let (Some(symbol), Some(channel)) = (symbol, reply.channel) else { return };
+        let interval = self.watch.interval_of(channel, reply.interval);
+        let seen = self.seen.entry(StreamKey::new(session, symbol, channel, interval)).or_default();
+        let returning = std::mem::take(&mut seen.returning);
+        let recovered = returning && reply.recovered == Some(true);
+        if returning && !recovered {
+            *seen = Seen::default();
+        }
+        seen.epoch = reply.epoch;
+        if let Some(mob) = self.mob.as_mut().filter(|_| returning) {
+            mob.resumes += 1;
+            mob.recovered += u64::from(recovered);
+            if recovered {
+                mob.first(session, received_ns);
+            }
         }
     }
 
     fn notice(&mut self, session: SessionId, data: &[u8]) {
-        let Self { watch, symbols, seen, counts, .. } = self;
+        let Self { watch, symbols, seen, .. } = self;
+        let mut missing = 0;
         let read = gaps(data, |gap| {
             let Some(symbol) = symbols.get(gap.symbol) else { return };
             let interval = watch.interval_of(gap.channel, gap.interval);
             let key = StreamKey::new(session, *symbol, gap.channel, interval);
             let sequence = &mut seen.entry(key).or_default().sequence;
-            counts.announced_missing += sequence.announced(gap.from_seq, gap.to_seq);
+            missing += sequence.announced(gap.from_seq, gap.to_seq);
         });
         self.counts.unreadable += u64::from(read.is_err());
+        self.counts_of(session).announced_missing += missing;
     }
 
-    /// Numbers begin anew with the next first value.
-    fn forget(&mut self, session: SessionId) {
-        for symbol in &self.watch.by_session[session as usize] {
-            for channel in &self.watch.channels {
-                for interval in [0].iter().chain(&self.watch.intervals) {
-                    self.seen.remove(&StreamKey::new(session, *symbol, *channel, *interval));
+    /// Numbers begin anew with the next first value, or go on where they are with `resume`.
+    fn forget(&mut self, session: SessionId, resume: bool) {
+        let Self { watch, seen, .. } = self;
+        for symbol in &watch.by_session[session as usize] {
+            for (channel, interval) in watch.topics() {
+                let key = StreamKey::new(session, *symbol, channel, interval);
+                let Some(one) = seen.get_mut(&key) else { continue };
+                one.returning = resume && one.epoch.is_some() && one.sequence.last().is_some();
+                if !one.returning {
+                    seen.remove(&key);
                 }
             }
         }
@@ -229,7 +313,8 @@ impl Crowd {
 
 impl Dashboard for Crowd {
     fn opened(&mut self, session: SessionId, requests: &mut Requests) -> bool {
-        let wanted = self.dialect.subscribe(&self.watch, session, requests);
+        let places = Places(&self.seen, session);
+        let wanted = self.dialect.subscribe(&self.watch, session, requests, &places);
         self.answers.insert(session, (0, wanted));
         wanted == 0
     }
@@ -258,7 +343,8 @@ impl Dashboard for Crowd {
         let Self { mob, watch, .. } = self;
         let wish = mob.as_mut()?.wish(|session| Self::firsts(watch, session));
         if let Some(Wish::Reconnect(session)) = wish {
-            self.forget(session);
+            let resume = self.mob.as_ref().is_some_and(Mob::resumes);
+            self.forget(session, resume);
         }
         wish
     }
@@ -268,7 +354,7 @@ impl Dashboard for Crowd {
         let Some(mob) = &mut self.mob else { return };
         if mob.subscribes() {
             mob.asked(session, firsts);
-            self.forget(session);
+            self.forget(session, false);
             self.watch.subscribe(session, requests);
         } else {
             self.watch.unsubscribe(session, requests);

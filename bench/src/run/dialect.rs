@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::dashboard::SessionId;
 use crate::load::frame::{Op, Requests};
-use crate::load::watch::Watch;
+use crate::load::watch::{Extras, Watch};
 
 /// What the load side speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,9 +35,16 @@ pub struct Parted(FxHashMap<SessionId, Vec<u8>>);
 
 impl Dialect {
     /// Asks for all that `session` watches; says how many answers to wait for.
-    pub fn subscribe(self, watch: &Watch, session: SessionId, requests: &mut Requests) -> u64 {
+    /// `extras` is for those that know them.
+    pub fn subscribe(
+        self,
+        watch: &Watch,
+        session: SessionId,
+        requests: &mut Requests,
+        extras: &impl Extras,
+    ) -> u64 {
         match self {
-            Self::Kraken => watch.subscribe(session, requests),
+            Self::Kraken => watch.subscribe_with(session, requests, extras),
             Self::Unacknowledged => {
                 watch.subscribe(session, requests);
                 0

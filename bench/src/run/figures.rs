@@ -1,18 +1,15 @@
 //! From what was seen of a block to its figures.
 
-use super::crowd::{Crowd, Shares};
 use super::http;
 use super::noise::Seen;
-use super::probe::Published;
+use super::party::Party;
 use super::stage::Stage;
 use super::system::{self, Usage, usage};
+use super::tally::Tally;
 use super::window::Window;
 use crate::fleet::latency::Latency;
-use crate::fleet::meter::Counts;
 use crate::load::thread::Traffic;
-use crate::load::watch::Watch;
-use crate::report::result::{Block, FeedSide, LoadSide, ServerSide, Slice, UnrulySide};
-use crate::scan::message::Channel;
+use crate::report::result::{Block, FeedSide, LoadSide, ServerSide, Slice};
 use crate::scenario::Scenario;
 
 /// What was seen around the window.
@@ -25,6 +22,8 @@ pub(super) struct Course {
     pub(super) resident_end_kib: u64,
     /// Whether the server's process is ours to look at.
     pub(super) is_ours: bool,
+    /// Load processes.
+    pub(super) processes: u32,
 }
 
 impl Course {
@@ -32,7 +31,7 @@ impl Course {
     pub(super) fn block(
         &self,
         scenario: &Scenario,
-        gathered: &Gathered,
+        gathered: &Tally,
         feed: FeedSide,
         window: &Window,
     ) -> Block {
@@ -74,7 +73,7 @@ impl Course {
                 cpu_pct: 100.0 * (after.feed.cpu_seconds - before.feed.cpu_seconds) / seconds,
                 ..feed
             },
-            unruly: gathered.unruly.clone(),
+            unruly: gathered.unruly_side(),
             trouble: gathered.trouble.clone(),
             ..Block::default()
         }
@@ -86,13 +85,14 @@ impl Course {
         (units > 0.0).then_some(frames / units)
     }
 
-    fn load(&self, gathered: &Gathered, seconds: f64) -> LoadSide {
+    fn load(&self, gathered: &Tally, seconds: f64) -> LoadSide {
         let spent = self.after.threads.iter().map(|(name, after)| {
             let before = self.before.threads.iter().find(|(one, _)| one == name);
             100.0 * (after - before.map_or(0.0, |(_, before)| *before)) / seconds
         });
         let Traffic { messages, reads, message_bytes, .. } = gathered.traffic;
         LoadSide {
+            processes: self.processes,
             threads: self.after.threads.len() as u32,
             cpu_pct: spent.collect(),
             turns: gathered.turns.percentiles(),
@@ -107,20 +107,20 @@ pub(super) struct Reading {
     usage: Usage,
     feed: Usage,
     own: Usage,
-    /// Processor time of our load threads.
+    /// Processor time of the load threads.
     threads: Vec<(String, f64)>,
     metrics: Option<String>,
 }
 
 impl Reading {
-    pub(super) fn take(stage: &Stage, pids: &[u32]) -> Self {
+    pub(super) fn take(stage: &Stage, pids: &[u32], party: &Party) -> Self {
         let metrics = stage.admin.and_then(|admin| http::get(admin, "/metrics").ok());
         let feed: Vec<u32> = stage.feed.iter().map(super::child::Child::pid).collect();
         Self {
             usage: usage(pids),
             feed: usage(&feed),
-            own: usage(&[std::process::id()]),
-            threads: system::own_threads("load-"),
+            own: usage(&party.processes()),
+            threads: system::threads_of(&party.processes(), "load-"),
             metrics: metrics.map(|(_, text)| text),
         }
     }
@@ -130,87 +130,7 @@ impl Reading {
     }
 }
 
-/// What all load threads brought home.
-pub(super) struct Gathered {
-    pub(super) slices: Vec<Latency>,
-    arrived: Vec<u64>,
-    turns: Latency,
-    counts: Counts,
-    traffic: Traffic,
-    unruly: Option<UnrulySide>,
-    trouble: Option<String>,
-}
-
-impl Gathered {
-    pub(super) fn of(
-        home: Vec<(Crowd, Traffic)>,
-        slices: usize,
-        watch: &Watch,
-        published: Option<&Published>,
-    ) -> Self {
-        let mut all = Self {
-            slices: (0..slices).map(|_| Latency::new()).collect(),
-            arrived: vec![0; slices],
-            turns: Latency::new(),
-            counts: Counts::default(),
-            traffic: Traffic::default(),
-            unruly: None,
-            trouble: None,
-        };
-        let mut shares = Shares::default();
-        let (mut late, mut back) = (Latency::new(), Latency::new());
-        for (mut crowd, moved) in home {
-            crowd.close(&mut shares);
-            all.slices.iter_mut().zip(&crowd.slices).for_each(|(sum, one)| sum.add(one));
-            all.arrived.iter_mut().zip(&crowd.arrived).for_each(|(sum, one)| *sum += one);
-            all.turns.add(&crowd.turns);
-            all.counts.add(&crowd.counts);
-            all.traffic.add(&moved);
-            all.trouble = all.trouble.or(crowd.trouble);
-            late.add(&crowd.unruly);
-            if let Some(mob) = crowd.mob {
-                let side = all.unruly.get_or_insert_with(UnrulySide::default);
-                back.add(&mob.back);
-                side.sessions += mob.members().len() as u64;
-                side.acts += mob.acts;
-                side.away_at_end += mob.away() as u64;
-                side.rounds_ms.extend(mob.rounds_ms);
-            }
-        }
-        if let Some(side) = &mut all.unruly {
-            side.latency = late.percentiles();
-            side.back = back.percentiles();
-        }
-        if !watch.seq && all.unruly.is_none() {
-            expect(&mut shares, watch, published);
-        }
-        // What the venue published, or another session got, this one should have.
-        let unequal: u64 = shares.values().map(|(most, sum, count)| most * count - sum).sum();
-        all.counts.lost += unequal;
-        all
-    }
-}
-
-/// Every session of a symbol counts, also one that got nothing; and so does what the venue
-/// published.
-fn expect(shares: &mut Shares, watch: &Watch, published: Option<&Published>) {
-    let mut watchers = vec![0u64; watch.symbols.len()];
-    for symbol in watch.by_session.iter().flatten() {
-        watchers[*symbol as usize] += 1;
-    }
-    let ticks = |symbol: &str| published?.ticks.get(symbol.as_bytes()).copied();
-    for (at, symbol) in watch.symbols.iter().enumerate().filter(|(at, _)| watchers[*at] > 0) {
-        if watch.channels.contains(&Channel::Ticker) {
-            let share = shares.entry((at as u32, Channel::Ticker, 0)).or_default();
-            share.0 = share.0.max(ticks(symbol).unwrap_or(0));
-        }
-    }
-    for ((symbol, _, _), share) in shares.iter_mut() {
-        share.2 = watchers[*symbol as usize];
-    }
-}
-
-fn slices_of(gathered: &Gathered, hiccups_us: &[f64], slice_ns: u64) -> Vec<Slice> {
+fn slices_of(gathered: &Tally, hiccups_us: &[f64], slice_ns: u64) -> Vec<Slice> {
     let each = gathered.slices.iter().zip(&gathered.arrived).enumerate();
     each.map(|(at, (latency, arrived))| {
         let told = latency.percentiles();

@@ -11,6 +11,7 @@ use crate::load::trust::TrustError;
 use crate::report::result::{RunResult, Step};
 use crate::scenario::{Scenario, ScenarioError};
 
+pub mod against;
 pub mod block;
 pub mod child;
 pub mod contender;
@@ -22,10 +23,13 @@ pub mod http;
 pub mod interrupt;
 pub mod noise;
 pub mod options;
+pub mod part;
+pub mod party;
 pub mod probe;
 pub mod quick;
 pub mod stage;
 pub mod system;
+pub mod tally;
 pub mod unruly;
 pub mod venue;
 mod verdict;
@@ -67,6 +71,9 @@ pub enum RunError {
         /// What is wrong.
         cause: String,
     },
+    /// A load process does not understand its parent.
+    #[error("load process: {0}")]
+    Part(String),
     /// No certificate could be made.
     #[error("certificate: {0}")]
     Certificate(String),
@@ -151,6 +158,7 @@ pub fn empty(name: &str, scenario: &Scenario, contender: &Contender) -> RunResul
         config: scenario.clone(),
         steps: Vec::new(),
         floor: None,
+        against: None,
     }
 }
 

@@ -64,6 +64,7 @@ impl Common {
     pub fn setting(&self, interrupt: &Interrupt) -> Result<Setting, RunError> {
         let data = self.data.clone().or_else(|| std::env::var_os("GATEWAY_DATA").map(Into::into));
         let programs = Programs {
+            bench: std::env::current_exe().map_err(RunError::Folder)?,
             feed_sim: program(self.feed_sim.as_deref(), "feed-sim")?,
             data: data.unwrap_or_else(|| "../shared/data".into()),
         };

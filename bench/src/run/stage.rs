@@ -12,7 +12,7 @@ use super::dialect::Dialect;
 use super::interrupt::Interrupt;
 use super::system::family;
 use super::{RunError, http, venue};
-use crate::scenario::{Market, Scenario};
+use crate::scenario::{Market, Scenario, merge};
 
 /// Everything that runs beside the load side.
 #[derive(Debug)]
@@ -33,12 +33,14 @@ pub struct Stage {
     pub server: Option<Child>,
     /// The venue; none where it is not ours.
     pub feed: Option<Child>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
 pub struct Programs {
+    /// This program, for load processes.
+    pub bench: PathBuf,
     /// feed-sim.
     pub feed_sim: PathBuf,
     /// Recorded market data.
@@ -70,7 +72,7 @@ impl Stage {
                 admin: None,
                 server: None,
                 feed: None,
-                _folder: folder,
+                folder,
             });
         }
         let certificate = certify(&path)?;
@@ -125,13 +127,18 @@ impl Stage {
             admin,
             server: Some(server),
             feed: Some(feed),
-            _folder: folder,
+            folder,
         })
     }
 
     /// The server's processes; none where it is not ours.
     pub fn pids(&self) -> Vec<u32> {
         self.server.as_ref().map(|server| family(server.pid())).unwrap_or_default()
+    }
+
+    /// Where logs are kept while the stage stands.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Ends the server, then the feed; its summary is feed-sim's last word.
@@ -245,18 +252,6 @@ impl Start<'_> {
             certificate.1.display(),
         );
         text.parse().expect("the text above is TOML")
-    }
-}
-
-/// Puts what `over` says on top of `base`, table by table.
-pub fn merge(base: &mut toml::Table, over: &toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(key), value) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(more)) => merge(inner, more),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
-        }
     }
 }
 

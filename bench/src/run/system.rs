@@ -46,9 +46,11 @@ pub fn usage(pids: &[u32]) -> Usage {
     })
 }
 
-/// Name and processor time of each thread of this process whose name begins with `prefix`.
-pub fn own_threads(prefix: &str) -> Vec<(String, f64)> {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+/// Name and processor time of each thread of the processes `pids` whose name begins with `prefix`.
+pub fn threads_of(pids: &[u32], prefix: &str) -> Vec<(String, f64)> {
+    let tasks = pids.iter().flat_map(|pid| {
+        std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten()
+    });
     let mut threads: Vec<(String, f64)> = tasks
         .filter_map(|task| {
             let name = read_to_string(task.path().join("comm")).ok()?.trim().to_owned();

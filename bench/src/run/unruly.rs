@@ -15,6 +15,7 @@ use crate::scenario::{How, Unruly};
 pub struct Mob {
     how: How,
     every_ns: u64,
+    resume: bool,
     members: Vec<SessionId>,
     is_member: Vec<bool>,
     next_ns: u64,
@@ -29,6 +30,10 @@ pub struct Mob {
     pub rounds_ms: Vec<f64>,
     /// Times a session hung up, stopped or asked.
     pub acts: u64,
+    /// Streams that asked to go on where they were.
+    pub resumes: u64,
+    /// Of these, those that were told that nothing is missing.
+    pub recovered: u64,
 }
 
 impl Mob {
@@ -44,6 +49,7 @@ impl Mob {
         Self {
             how: unruly.how,
             every_ns: unruly.every_ms * 1_000_000,
+            resume: unruly.resume && unruly.how == How::Storm,
             members: mine.collect(),
             is_member,
             next_ns: 0,
@@ -54,6 +60,8 @@ impl Mob {
             back: Latency::new(),
             rounds_ms: Vec::new(),
             acts: 0,
+            resumes: 0,
+            recovered: 0,
         }
     }
 
@@ -77,6 +85,7 @@ impl Mob {
             return None;
         }
         match self.how {
+            How::Quiet => self.next_ns = u64::MAX,
             How::Slow => {
                 self.next_ns = u64::MAX;
                 self.wishes.extend(self.members.iter().map(|id| Wish::StopReading(*id)));
@@ -112,7 +121,12 @@ impl Mob {
         self.away.insert(session, (now_ns(), firsts));
     }
 
-    /// `session` got a first value.
+    /// Whether a session that comes back asks to go on where it was.
+    pub fn resumes(&self) -> bool {
+        self.resume
+    }
+
+    /// `session` got a first value, or was told that it goes on without one.
     pub fn first(&mut self, session: SessionId, received_ns: u64) {
         let Some((since, missing)) = self.away.get_mut(&session) else { return };
         *missing = missing.saturating_sub(1);

@@ -18,7 +18,8 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
         block.invalid.push(format!("a load thread took {busiest:.0} % of a core"));
     }
     let cores = &scenario.cores;
-    let together = busiest + block.feed.cpu_pct;
+    // Where they share one core, it is full when all of them together fill it.
+    let together = block.load.cpu_pct.iter().sum::<f64>() + block.feed.cpu_pct;
     if cores.load.len() == 1 && cores.load == cores.feed && together > limits.load_cpu_pct {
         block.invalid.push(format!("load side and feed filled their core ({together:.0} %)"));
     }

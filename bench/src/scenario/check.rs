@@ -16,6 +16,11 @@ impl Scenario {
         between("fleet.zipf", fleet.zipf, 0.0, 4.0)?;
         between("fleet.threads", f64::from(fleet.threads), 1.0, 64.0)?;
         between("fleet.connecting_max", f64::from(fleet.connecting_max), 1.0, 100_000.0)?;
+        between("fleet.load_processes", f64::from(fleet.load_processes), 0.0, 64.0)?;
+        between("fleet.sessions_per_source", f64::from(fleet.sessions_per_source), 1.0, 28_000.0)?;
+        if fleet.load_processes * fleet.threads > fleet.sessions {
+            return Err(("fleet.load_processes", "leaves threads without a session".to_owned()));
+        }
         if ![10, 25, 100, 500, 1000].contains(&fleet.depth) {
             return Err(("fleet.depth", "must be one of 10, 25, 100, 500, 1000".to_owned()));
         }
@@ -38,8 +43,14 @@ impl Scenario {
         }
         if let Some(unruly) = unruly {
             between("unruly.percent", unruly.percent, 0.0, 99.0)?;
-            if unruly.how != How::Slow {
+            if matches!(unruly.how, How::Storm | How::Churn) {
                 between("unruly.every_ms", unruly.every_ms as f64, 10.0, 600_000.0)?;
+            }
+        }
+        if let Some(against) = &self.against {
+            between("against.p99_9_ratio_max", against.p99_9_ratio_max, 0.0, 1000.0)?;
+            if against.quiet && unruly.is_none() {
+                return Err(("against.quiet", "needs [unruly]: who is to be quiet?".to_owned()));
             }
         }
         between("limits.share_pct", limits.share_pct, 0.0, 100.0)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::load::sources::SESSIONS_PER_SOURCE;
 use crate::scan::message::Channel;
 
 mod check;
@@ -31,6 +32,9 @@ pub struct Scenario {
     /// Sessions that misbehave while the others are measured.
     #[serde(default)]
     pub unruly: Option<Unruly>,
+    /// What its figures are related to.
+    #[serde(default)]
+    pub against: Option<Against>,
     /// Which core gets what.
     #[serde(default)]
     pub cores: Cores,
@@ -88,6 +92,11 @@ pub struct Fleet {
     pub threads: u32,
     /// Handshakes under way at once, each load thread.
     pub connecting_max: u32,
+    /// Processes that share the sessions, each with `threads`; 0 takes as many as descriptors ask
+    /// for.
+    pub load_processes: u32,
+    /// Sessions that share one loopback source address.
+    pub sessions_per_source: u32,
 }
 
 /// For how long.
@@ -129,6 +138,30 @@ pub struct Unruly {
     /// Milliseconds from one time to the next; not for `slow`, which stops once.
     #[serde(default)]
     pub every_ms: u64,
+    /// Whether sessions of a storm go on where they were (`resume`); needs sequences.
+    #[serde(default = "yes")]
+    pub resume: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A second variant of the scenario, played in turn with it, that its figures are related to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Against {
+    /// For reports.
+    pub name: String,
+    /// The unruly sessions behave; the figures are still those of the others.
+    #[serde(default)]
+    pub quiet: bool,
+    /// Up to which ratio of the 99.9th percentile the report says that the aim is met; 0 for none.
+    #[serde(default)]
+    pub p99_9_ratio_max: f64,
+    /// Settings of the gateway on top of the scenario's.
+    #[serde(default)]
+    pub gateway: toml::Table,
 }
 
 /// How sessions misbehave.
@@ -141,6 +174,8 @@ pub enum How {
     Storm,
     /// Unsubscribe everything, then subscribe it again.
     Churn,
+    /// Not at all: the same sessions, as a measure for the others.
+    Quiet,
 }
 
 /// Which core gets what; empty leaves it to the kernel.
@@ -212,6 +247,8 @@ impl Default for Fleet {
             seed: 1,
             threads: 1,
             connecting_max: 32,
+            load_processes: 0,
+            sessions_per_source: SESSIONS_PER_SOURCE,
         }
     }
 }
@@ -297,6 +334,17 @@ impl Scenario {
         Ok((short, Self::parse(&text, &path.display().to_string())?))
     }
 
+    /// The variant that this one's figures are related to, and its name.
+    pub fn baseline(&self) -> Option<(String, Self)> {
+        let against = self.against.clone()?;
+        let mut base = Self { against: None, ..self.clone() };
+        merge(&mut base.gateway, &against.gateway);
+        if let Some(unruly) = base.unruly.as_mut().filter(|_| against.quiet) {
+            unruly.how = How::Quiet;
+        }
+        Some((against.name, base))
+    }
+
     /// Reads `text`; `path` is for errors.
     pub fn parse(text: &str, path: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = toml::from_str(text).map_err(|cause| ScenarioError::Parse {
@@ -309,6 +357,18 @@ impl Scenario {
             reason,
         })?;
         Ok(scenario)
+    }
+}
+
+/// Puts what `over` says on top of `base`, table by table.
+pub fn merge(base: &mut toml::Table, over: &toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(more)) => merge(inner, more),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Gateway {
                 thread::spawn(move || live(socket, config, fault, born_ns));
             }
         });
-        Self { url, ca, _directory: directory }
+        Self { url, ca, peers: Arc::default(), _directory: directory }
     }
 }
 
@@ -136,10 +136,10 @@ fn subscribe(tls: &mut Tls, request: &Value, now: u64, fault: Fault) -> io::Resu
         resume.map(|_| !matches!(fault, Fault::ForgetsHistory | Fault::NeitherRecoveredNorAnew));
     let mut x = format!(r#""epoch":"{EPOCH}","seq":{},"qos":"streaming""#, resume.unwrap_or(now));
     if let Some(recovered) = recovered {
-        x = format!("{x}{}", format_args!(r#","recovered":{recovered}"#));
+        x = x + &format!(r#","recovered":{recovered}"#);
     }
     if let Some(pace_ms) = pace_ms {
-        x = format!("{x}{}", format_args!(r#","conflate_ms":{pace_ms}"#));
+        x = x + &format!(r#","conflate_ms":{pace_ms}"#);
     }
     say(
         tls,

@@ -8,10 +8,11 @@
 pub mod living;
 pub mod market;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -51,6 +52,8 @@ pub struct Script {
 pub struct Gateway {
     pub url: String,
     pub ca: PathBuf,
+    /// Where dashboards came from.
+    pub peers: Arc<Mutex<BTreeSet<IpAddr>>>,
     _directory: tempfile::TempDir,
 }
 
@@ -59,14 +62,17 @@ impl Gateway {
         let (ca, config, directory) = certified();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("wss://{}/v2", listener.local_addr().unwrap());
+        let peers: Arc<Mutex<BTreeSet<IpAddr>>> = Arc::default();
+        let seen = Arc::clone(&peers);
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
+                seen.lock().unwrap().extend(socket.peer_addr().map(|peer| peer.ip()));
                 let (config, script) = (Arc::clone(&config), script.clone());
                 // A session that the test ends is an error here, and none of the test's.
                 thread::spawn(move || serve(socket, config, &script));
             }
         });
-        Self { url, ca, _directory: directory }
+        Self { url, ca, peers, _directory: directory }
     }
 }
 
