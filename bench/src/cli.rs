@@ -47,7 +47,8 @@ pub(crate) enum Command {
 /// Options of `bench compare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareOptions {
-    /// The first: `gateway`, a program, `settings.toml`, `PROGRAM+settings.toml` or `peer:NAME`
+    /// The first: `gateway`, a program, `commit:REV`, `settings.toml`, either with `+settings.toml`,
+    /// or `peer:NAME`
     pub(crate) a: String,
     /// The second
     pub(crate) b: String,
@@ -172,6 +173,10 @@ interval holds 1, no difference was shown. Read it beside A'/A, which is nothing
 Examples:
   Before and after a change:
     bench compare target/before/gateway target/release/gateway
+  Two commits, each built once below target/bench/commits:
+    bench compare commit:main~3 commit:main --rounds 5
+  What is not committed yet, and a commit:
+    bench compare commit:HEAD~1 gateway
   Two settings (files with tables as in config/gateway.toml):
     bench compare gateway spin.toml --scenario light --rounds 5
   The gateway and a peer:

@@ -73,14 +73,16 @@ fn run_with_baseline(
 pub(crate) fn compare_two(options: &CompareOptions) -> Result<u8, RunError> {
     let common = &options.common;
     let (name, scenario) = common.scenario(&options.scenario)?;
-    let mut contenders = vec![common.contender(&options.a)?, common.contender(&options.b)?];
+    let interrupt = Interrupt::watch().map_err(RunError::Folder)?;
+    let find = |spec: &str| common.contender(spec, &interrupt);
+    let mut contenders = vec![find(&options.a)?, find(&options.b)?];
     let round: &[usize] = if options.no_aa { &[0, 1, 1, 0] } else { &[0, 1, 2, 2, 1, 0] };
     if !options.no_aa {
-        let again = Contender { name: format!("{} again", options.a), ..contenders[0].clone() };
+        let name = format!("{} again", contenders[0].name);
+        let again = Contender { name, ..contenders[0].clone() };
         contenders.push(again);
     }
     let order: Vec<usize> = (0..options.rounds).flat_map(|_| round).copied().collect();
-    let interrupt = Interrupt::watch().map_err(RunError::Folder)?;
     let setting = common.setting(&interrupt)?;
     let mut failures = Vec::new();
     let measured = in_turn(&name, &scenario, &contenders, &order, &setting, &mut failures)?;
@@ -96,10 +98,16 @@ pub(crate) fn compare_two(options: &CompareOptions) -> Result<u8, RunError> {
     };
     if !options.no_aa {
         let noise = ratios(&blocks(0), &blocks(2));
-        print(&ratio_text(&format!("A'/A, the noise: {} against itself", options.a), &noise));
+        print(&ratio_text(
+            &format!("A'/A, the noise: {} against itself", contenders[0].name),
+            &noise,
+        ));
     }
     let compared = ratios(&blocks(0), &blocks(1));
-    print(&ratio_text(&format!("B/A: {} by {}", options.b, options.a), &compared));
+    print(&ratio_text(
+        &format!("B/A: {} by {}", contenders[1].name, contenders[0].name),
+        &compared,
+    ));
     for failure in &failures {
         print(&format!("FAILED {failure}"));
     }

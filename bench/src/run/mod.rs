@@ -14,6 +14,7 @@ use crate::scenario::{Scenario, ScenarioError};
 pub mod against;
 pub mod block;
 pub mod child;
+pub mod commits;
 pub mod contender;
 pub mod cores;
 pub mod crowd;
@@ -74,6 +75,14 @@ pub enum RunError {
     /// A load process does not understand its parent.
     #[error("load process: {0}")]
     Part(String),
+    /// A commit that cannot be had.
+    #[error("commit:{revision}: {cause}")]
+    Commit {
+        /// As it was named.
+        revision: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// No certificate could be made.
     #[error("certificate: {0}")]
     Certificate(String),

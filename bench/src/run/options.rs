@@ -1,9 +1,11 @@
 //! The options that `run`, `compare` and `peers` share, and what they resolve to.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::RunError;
 use super::block::Setting;
+use super::commits;
 use super::contender::{Contender, Kind, Peer};
 use super::interrupt::Interrupt;
 use super::stage::Programs;
@@ -78,21 +80,32 @@ impl Common {
         Ok(Contender { name: "gateway".to_owned(), kind })
     }
 
-    /// What `spec` names: `gateway`, a gateway's program, `settings.toml` for the default program,
-    /// `PROGRAM+settings.toml`, or `peer:NAME`.
-    pub fn contender(&self, spec: &str) -> Result<Contender, RunError> {
+    /// What `spec` names: `gateway`, a gateway's program, `commit:REV`, `settings.toml` for the
+    /// default program, `PROGRAM+settings.toml`, `commit:REV+settings.toml`, or `peer:NAME`.
+    pub fn contender(&self, spec: &str, interrupt: &Interrupt) -> Result<Contender, RunError> {
         if let Some(peer) = spec.strip_prefix("peer:") {
             return self.peer(peer);
         }
         let is_settings = |text: &str| Path::new(text).extension().is_some_and(|e| e == "toml");
-        let (program_name, file) = match spec.split_once('+') {
+        let (program_name, file) = match spec.rsplit_once('+') {
             Some((program, file)) => (program, Some(file)),
             None if is_settings(spec) => ("gateway", Some(spec)),
             None => (spec, None),
         };
-        let given = match program_name {
-            "gateway" => self.gateway.clone(),
-            path => Some(PathBuf::from(path)),
+        let mut name = spec.to_owned();
+        let given = match (program_name, program_name.strip_prefix("commit:")) {
+            ("gateway", _) => self.gateway.clone(),
+            (_, Some(revision)) => {
+                let here = std::env::current_dir().map_err(RunError::Folder)?;
+                let built = commits::build(&here, revision, interrupt, |line| {
+                    // Progress; a terminal that is gone is no reason to end.
+                    let _ = writeln!(std::io::stderr().lock(), "bench: {line}");
+                })?;
+                name = format!("commit:{}", built.hash);
+                name.extend(file.map(|file| format!("+{file}")));
+                Some(built.program)
+            }
+            (path, None) => Some(PathBuf::from(path)),
         };
         let settings = match file {
             None => toml::Table::new(),
@@ -104,7 +117,7 @@ impl Common {
             }
         };
         let kind = Kind::Gateway { program: program(given.as_deref(), "gateway")?, settings };
-        Ok(Contender { name: spec.to_owned(), kind })
+        Ok(Contender { name, kind })
     }
 
     /// All peers of the list.

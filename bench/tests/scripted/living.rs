@@ -134,13 +134,11 @@ fn subscribe(tls: &mut Tls, request: &Value, now: u64, fault: Fault) -> io::Resu
     let resume = asked["seq"].as_u64().inspect(|_| assert_eq!(asked["epoch"], EPOCH));
     let recovered =
         resume.map(|_| !matches!(fault, Fault::ForgetsHistory | Fault::NeitherRecoveredNorAnew));
-    let mut x = format!(r#""epoch":"{EPOCH}","seq":{},"qos":"streaming""#, resume.unwrap_or(now));
-    if let Some(recovered) = recovered {
-        x = x + &format!(r#","recovered":{recovered}"#);
-    }
-    if let Some(pace_ms) = pace_ms {
-        x = x + &format!(r#","conflate_ms":{pace_ms}"#);
-    }
+    let seq = resume.unwrap_or(now);
+    let mut x = vec![format!(r#""epoch":"{EPOCH}","seq":{seq},"qos":"streaming""#)];
+    x.extend(recovered.map(|recovered| format!(r#""recovered":{recovered}"#)));
+    x.extend(pace_ms.map(|pace_ms| format!(r#""conflate_ms":{pace_ms}"#)));
+    let x = x.join(",");
     say(
         tls,
         &format!(
