@@ -132,6 +132,8 @@ Examples:
     bench verify --ca cert.pem --sessions 1000 --seconds 300 --truth truth.jsonl
   A replayed recording, whose truth has the venue's own names:
     bench verify --insecure --truth truth.jsonl --truth-name binance-spot:BTCUSDT=BTC/USDT
+  Sessions that act badly: ten that stop reading, the others come and go, half of them paced:
+    bench verify --insecure --sessions 100 --seconds 60 --slow 10 --storm --pace 250
   Two symbols in production, full depth, result for a script:
     bench verify --url wss://md.example.com/v2 --symbols BTC/USD,ETH/USD --depth 1000 --json";
 

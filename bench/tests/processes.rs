@@ -62,7 +62,9 @@ fn three_processes_are_one_fleet_that_comes_from_three_addresses() {
         // A hundred ticks a second, each to all.
         assert!((2700..=3030).contains(&block.counts.deliveries), "{block:?}");
         assert_eq!(block.latency.count, block.counts.deliveries);
-        assert_eq!((block.load.processes, block.load.threads), (processes, 2 * processes));
+        // Threads of a test beside this one may be counted where they run in this process.
+        assert_eq!(block.load.processes, processes);
+        assert!(block.load.threads >= 2 * processes, "{block:?}");
         let peers: Vec<String> =
             gateway.peers.lock().unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(peers, ["127.0.0.1", "127.0.0.2", "127.0.0.3"]);

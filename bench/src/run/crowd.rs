@@ -16,7 +16,7 @@ use super::unruly::Mob;
 use super::window::Window;
 use crate::fleet::latency::Latency;
 use crate::fleet::meter::{Counts, delivered_of};
-use crate::load::clock::rfc3339_ns;
+use crate::load::clock::{now_ns, rfc3339_ns};
 use crate::load::dashboard::{Dashboard, Ending, SessionId, Turn, Wish};
 use crate::load::frame::Requests;
 use crate::load::watch::{Extras, Place, Watch};
@@ -59,6 +59,8 @@ pub struct Crowd {
     answers: FxHashMap<SessionId, (u64, u64)>,
     stamps: Stamps,
     parted: Parted,
+    /// Refusals still to come of sessions that were refused to go on where they were.
+    pardons: FxHashMap<SessionId, u64>,
     /// Lateness by the slice in which ticks were due.
     pub slices: Vec<Latency>,
     /// Deliveries by the slice in which they were read.
@@ -119,6 +121,7 @@ impl Crowd {
             answers: FxHashMap::default(),
             stamps: Stamps::default(),
             parted: Parted::default(),
+            pardons: FxHashMap::default(),
             slices: (0..slices).map(|_| Latency::new()).collect(),
             arrived: vec![0; slices],
             unruly: Latency::new(),
@@ -202,9 +205,10 @@ impl Crowd {
             Ok(Message::Heartbeat) => self.counts.heartbeats += 1,
             Ok(Message::Reply(reply)) => {
                 if let Some(granted) = reply.success.filter(|_| reply.method != b"pong") {
-                    self.counts.refused += u64::from(!granted);
                     if granted && self.is_unruly(session) {
                         self.granted(session, &reply, received_ns);
+                    } else if !granted && !self.refused_to_go_on(session) {
+                        self.counts.refused += 1;
                     }
                     let (answers, wanted) = self.answers.entry(session).or_default();
                     *answers += 1;
@@ -281,6 +285,28 @@ impl Crowd {
         }
     }
 
+    /// Whether `session` was refused because it asked to go on where it was: a server without such
+    /// a thing. Then it asks again, for everything anew.
+    fn refused_to_go_on(&mut self, session: SessionId) -> bool {
+        let Self { watch, seen, mob, pardons, .. } = self;
+        let returning = |symbol: &u32| {
+            watch.topics().any(|(channel, interval)| {
+                let key = StreamKey::new(session, *symbol, channel, interval);
+                seen.get(&key).is_some_and(|one| one.returning)
+            })
+        };
+        let Some(mob) = mob.as_mut().filter(|mob| mob.has(session)) else { return false };
+        if !watch.by_session[session as usize].iter().any(returning) {
+            // The other requests that were sent together with the first refused one.
+            let left = pardons.get_mut(&session).filter(|left| **left > 0);
+            return left.map(|left| *left -= 1).is_some();
+        }
+        pardons.insert(session, Self::firsts(watch, session) - 1);
+        mob.resumes += 1;
+        mob.refused(session);
+        true
+    }
+
     fn notice(&mut self, session: SessionId, data: &[u8]) {
         let Self { watch, symbols, seen, .. } = self;
         let mut missing = 0;
@@ -340,8 +366,9 @@ impl Dashboard for Crowd {
     }
 
     fn wish(&mut self) -> Option<Wish> {
-        let Self { mob, watch, .. } = self;
-        let wish = mob.as_mut()?.wish(|session| Self::firsts(watch, session));
+        let Self { mob, watch, window, .. } = self;
+        let over = window.is_over(now_ns());
+        let wish = mob.as_mut()?.wish(|session| Self::firsts(watch, session), over);
         if let Some(Wish::Reconnect(session)) = wish {
             let resume = self.mob.as_ref().is_some_and(Mob::resumes);
             self.forget(session, resume);
@@ -352,7 +379,10 @@ impl Dashboard for Crowd {
     fn asked(&mut self, session: SessionId, requests: &mut Requests) {
         let firsts = Self::firsts(&self.watch, session);
         let Some(mob) = &mut self.mob else { return };
-        if mob.subscribes() {
+        if mob.asks_anew(session) {
+            self.forget(session, false);
+            self.watch.subscribe(session, requests);
+        } else if mob.subscribes() {
             mob.asked(session, firsts);
             self.forget(session, false);
             self.watch.subscribe(session, requests);

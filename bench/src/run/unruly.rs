@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::fleet::latency::Latency;
 use crate::load::clock::now_ns;
@@ -23,6 +23,8 @@ pub struct Mob {
     wishes: VecDeque<Wish>,
     /// Who is on the way back, since when, and how many first values are still to come.
     away: FxHashMap<SessionId, (u64, u64)>,
+    /// Who asks for everything anew, because the server would not let it go on.
+    anew: FxHashSet<SessionId>,
     round_ns: u64,
     /// From hanging up (or asking) to the last first value, each session.
     pub back: Latency,
@@ -56,6 +58,7 @@ impl Mob {
             turn: 0,
             wishes: VecDeque::new(),
             away: FxHashMap::default(),
+            anew: FxHashSet::default(),
             round_ns: 0,
             back: Latency::new(),
             rounds_ms: Vec::new(),
@@ -75,13 +78,14 @@ impl Mob {
         &self.members
     }
 
-    /// What is to be done now. `firsts` says how many first values a session waits for.
-    pub fn wish(&mut self, firsts: impl Fn(SessionId) -> u64) -> Option<Wish> {
+    /// What is to be done now. `firsts` says how many first values a session waits for. Once `over`,
+    /// nothing new begins, so that all can be back at the end.
+    pub fn wish(&mut self, firsts: impl Fn(SessionId) -> u64, over: bool) -> Option<Wish> {
         if let Some(wish) = self.wishes.pop_front() {
             return Some(wish);
         }
         let now = now_ns();
-        if self.members.is_empty() || now < self.next_ns {
+        if over || self.members.is_empty() || now < self.next_ns {
             return None;
         }
         match self.how {
@@ -124,6 +128,19 @@ impl Mob {
     /// Whether a session that comes back asks to go on where it was.
     pub fn resumes(&self) -> bool {
         self.resume
+    }
+
+    /// The server refused to let `session` go on: it asks anew, and nobody asks to go on any more.
+    pub fn refused(&mut self, session: SessionId) {
+        self.resume = false;
+        if self.anew.insert(session) {
+            self.wishes.push_back(Wish::Ask(session));
+        }
+    }
+
+    /// Whether `session` asks anew, now.
+    pub fn asks_anew(&mut self, session: SessionId) -> bool {
+        self.anew.remove(&session)
     }
 
     /// `session` got a first value, or was told that it goes on without one.

@@ -35,6 +35,11 @@ impl Window {
         (since < self.length).then(|| (since / self.slice) as usize)
     }
 
+    /// Whether its end is past at `at_ns`.
+    pub fn is_over(&self, at_ns: u64) -> bool {
+        at_ns.checked_sub(self.from_ns()).is_some_and(|since| since >= self.length)
+    }
+
     /// How many slices there are.
     pub fn slices(&self) -> usize {
         self.length.div_ceil(self.slice) as usize

@@ -21,6 +21,8 @@ pub enum Fault {
     Nothing,
     /// Every return is told to begin anew, rightly.
     ForgetsHistory,
+    /// Whoever asks to go on is refused.
+    KnowsNoResume,
     /// A replay lacks its first update.
     ReplaysWithHole,
     /// A replay begins with what had been delivered.
@@ -40,6 +42,8 @@ pub enum Fault {
 }
 
 const EVERY_NS: u64 = 5_000_000;
+const INSTRUMENTS: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD"}]}}"#;
+const REFUSAL: &str = r#"{"method":"subscribe","success":false,"error":"what is resume?"}"#;
 const EPOCH: &str = "18446744073709551615";
 
 #[derive(Debug)]
@@ -95,6 +99,15 @@ fn live(
             match op {
                 0x81 => {
                     let request: Value = serde_json::from_slice(&payload)?;
+                    if request["params"]["channel"] == "instrument" {
+                        say(&mut tls, INSTRUMENTS)?;
+                        continue;
+                    }
+                    if fault == Fault::KnowsNoResume && request["params"]["x"]["resume"].is_object()
+                    {
+                        say(&mut tls, REFUSAL)?;
+                        continue;
+                    }
                     streams.push(subscribe(&mut tls, &request, now, fault)?);
                 }
                 0x88 => return Ok(()),
