@@ -75,7 +75,10 @@ pub fn ratios(before: &[&Block], after: &[&Block]) -> Vec<Ratio> {
 pub fn text(title: &str, ratios: &[Ratio]) -> String {
     let mut out = format!("{title}\n");
     for one in ratios {
+        // Of a single block each, nothing can be resampled.
+        let single = one.interval.0.total_cmp(&one.interval.1).is_eq();
         let word = match (one.holds_one(), one.ratio < 1.0) {
+            _ if single => "too few blocks for an interval",
             (true, _) => "no difference shown",
             (false, true) => "better",
             (false, false) => "worse",

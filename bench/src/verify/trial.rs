@@ -144,7 +144,9 @@ pub fn hold(
 
 fn gather_finals(auditor: &Auditor, symbols: &mut FxHashMap<u32, Symbol>) {
     for (key, stream) in &auditor.streams {
-        if key.channel() != Channel::Book || stream.sequence.last().is_none() {
+        // One that is not back was told nothing since; that it is not is blamed elsewhere.
+        let ended = stream.sequence.last().is_none() || stream.returning.is_some();
+        if key.channel() != Channel::Book || ended {
             continue;
         }
         let finals = &mut symbols.entry(key.symbol()).or_default().finals;
@@ -222,7 +224,10 @@ fn judge_trades(
         }
     }
     let Auditor { streams, violations, watch, .. } = auditor;
-    for (key, stream) in streams.iter().filter(|(key, _)| key.channel() == Channel::Trade) {
+    let trade_streams = streams
+        .iter()
+        .filter(|(key, stream)| key.channel() == Channel::Trade && stream.returning.is_none());
+    for (key, stream) in trade_streams {
         let Some(symbol) = symbols.get(&key.symbol()).filter(|one| one.spoken_of) else { continue };
         tried.trade_streams += 1;
         if let Some(detail) = miscount(stream, symbol, end) {

@@ -57,6 +57,47 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What became of the numbers, and of sessions that acted badly.
+    fn tell_numbers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = &self.seen;
+        let balance = &seen.balance;
+        writeln!(
+            f,
+            "  balance   {} published = {} delivered + {} merged + {} announced + {} lost",
+            balance.published, balance.delivered, balance.merged, balance.announced, balance.lost
+        )?;
+        if seen.hung_up + seen.stopped_reading > 0 {
+            writeln!(
+                f,
+                "  conduct   stopped reading {} times, hung up {}, shut out for slowness {}; \
+                 {} of {} resumes recovered",
+                seen.stopped_reading, seen.hung_up, seen.closed_slow, seen.recovered, seen.resumes
+            )?;
+        }
+        if seen.paces + seen.paces_ignored > 0 {
+            let (granted, ignored) = (seen.paces, seen.paces_ignored);
+            writeln!(f, "  pace      {granted} granted, {ignored} asked for and not mentioned")?;
+        }
+        Ok(())
+    }
+
+    fn tell_violations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (kind, count) in &self.violations_by_kind {
+            writeln!(f, "  VIOLATED  {kind:?}: {count}")?;
+        }
+        for one in &self.violations {
+            let session = one.session.map_or_else(|| "-".to_owned(), |id| id.to_string());
+            writeln!(f, "    session {session} {} {:?}: {}", one.about, one.kind, one.detail)?;
+        }
+        if self.violations_total > self.violations.len() as u64 {
+            let rest = self.violations_total - self.violations.len() as u64;
+            writeln!(f, "    and {rest} more")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = &self.seen;
@@ -87,24 +128,7 @@ impl fmt::Display for Verdict {
             "  checked   {} checksums, {} trades, {} sequences announced as missing",
             seen.checksums, seen.trades, seen.announced_missing
         )?;
-        let balance = &seen.balance;
-        writeln!(
-            f,
-            "  balance   {} published = {} delivered + {} merged + {} announced + {} lost",
-            balance.published, balance.delivered, balance.merged, balance.announced, balance.lost
-        )?;
-        if seen.hung_up + seen.stopped_reading > 0 {
-            writeln!(
-                f,
-                "  conduct   stopped reading {} times, hung up {}, shut out for slowness {}; \
-                 {} of {} resumes recovered",
-                seen.stopped_reading, seen.hung_up, seen.closed_slow, seen.recovered, seen.resumes
-            )?;
-        }
-        if seen.paces + seen.paces_ignored > 0 {
-            let (granted, ignored) = (seen.paces, seen.paces_ignored);
-            writeln!(f, "  pace      {granted} granted, {ignored} asked for and not mentioned")?;
-        }
+        self.tell_numbers(f)?;
         if let Some(truth) = &self.truth {
             writeln!(
                 f,
@@ -112,17 +136,7 @@ impl fmt::Display for Verdict {
                 truth.symbols, truth.trades_published, truth.trade_streams, truth.books
             )?;
         }
-        for (kind, count) in &self.violations_by_kind {
-            writeln!(f, "  VIOLATED  {kind:?}: {count}")?;
-        }
-        for one in &self.violations {
-            let session = one.session.map_or_else(|| "-".to_owned(), |id| id.to_string());
-            writeln!(f, "    session {session} {} {:?}: {}", one.about, one.kind, one.detail)?;
-        }
-        if self.violations_total > self.violations.len() as u64 {
-            let rest = self.violations_total - self.violations.len() as u64;
-            writeln!(f, "    and {rest} more")?;
-        }
+        self.tell_violations(f)?;
         for cause in &self.not_connected_because {
             writeln!(f, "  {} sessions did not come up: {cause}", self.not_connected)?;
         }
