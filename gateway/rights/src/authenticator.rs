@@ -1,10 +1,12 @@
 //! Decides whether credentials are to be believed.
 //!
 //! Immutable: when a file changes, a new one is made and put in its place. It costs a hash for a
-//! key, a signature check for a token (some 50 us for the dearest), so it belongs to the door,
+//! key, a signature check for a token, so it belongs to the door,
 //! never to a shard's cycle.
 
 use std::sync::Arc;
+
+use market::Nanos;
 
 use crate::api_key;
 use crate::certificate::Subject;
@@ -41,24 +43,28 @@ impl Authenticator {
         wall: Wall,
     ) -> Result<Arc<Identity>, AuthError> {
         let identity = match credentials {
-            Credentials::None => self.anonymous(),
-            Credentials::ApiKey(key) => self.by_key(key, wall),
-            Credentials::Token(token) => self.by_token(token, wall),
-            Credentials::Certificate { subject } => self.by_certificate(subject, wall),
+            Credentials::None => self.anonymous()?,
+            Credentials::ApiKey(key) => self.by_key(key, wall)?,
+            Credentials::Token(token) => self.by_token(token, wall)?,
+            Credentials::Certificate { subject } => self.by_certificate(subject, wall)?,
         };
-        Ok(identity.map(Arc::new)?)
+        self.register.blocked.check(&identity)?;
+        Ok(Arc::new(identity))
     }
 
     /// Whether somebody who is inside would still be believed by this authenticator, which has
     /// replaced the one that let them in: the same key, neither disabled nor exchanged; the
-    /// certificate's name; the key that signed the token. The identity that comes back has the
-    /// groups of today. A token's own dates are the [`crate::Lease`]'s.
-    pub fn recheck(&self, identity: &Identity, wall: Wall) -> Result<Arc<Identity>, AuthError> {
+    /// certificate's name; the key that signed the token; nobody blocked. The identity that comes
+    /// back has the groups of today, and goes to [`crate::Lease::refresh`] and
+    /// [`crate::Rules::entitlement`]. Ends are the lease's to watch: no clock is asked here.
+    pub fn recheck(&self, identity: &Identity) -> Result<Arc<Identity>, AuthError> {
+        // Nothing has ended in 1970.
+        let wall = Wall(Nanos(0));
         let fresh = match &identity.source {
             Source::Anonymous => self.anonymous()?,
             Source::ApiKey { id, sha256 } => self.by_digest(id, sha256, wall)?,
             Source::Certificate { subject } => self.by_certificate(subject, wall)?,
-            Source::Token { signer, issuer } => {
+            Source::Token { signer, issuer, .. } => {
                 let policy = self.register.tokens.as_ref().ok_or(Failure::NotAccepted)?;
                 if !self.token_keys.has_signer(signer) {
                     return Err(Failure::UnknownSigner.into());
@@ -72,6 +78,7 @@ impl Authenticator {
         if fresh.user != identity.user {
             return Err(Failure::UnknownSubject.into());
         }
+        self.register.blocked.check(&fresh)?;
         Ok(Arc::new(fresh))
     }
 

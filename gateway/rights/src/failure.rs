@@ -25,6 +25,8 @@ words! {
         WrongSecret = "wrong_secret",
         /// Switched off in the register.
         Disabled = "disabled",
+        /// The user, or this token, is on the register's list of the blocked.
+        Blocked = "blocked",
         /// Its time is over.
         Expired = "expired",
         /// Its time has not come.

@@ -41,7 +41,7 @@ pub struct Identity {
 pub(crate) enum Source {
     Anonymous,
     ApiKey { id: Box<str>, sha256: [u8; 32] },
-    Token { signer: [u8; 32], issuer: Box<str> },
+    Token { signer: [u8; 32], issuer: Box<str>, id: Option<Box<str>> },
     Certificate { subject: Box<crate::Subject> },
 }
 

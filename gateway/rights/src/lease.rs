@@ -63,8 +63,10 @@ impl Lease {
         Self { identity, deadline, notice, state: State::Running }
     }
 
-    /// Carries the session on with a new credential of the same user. The new one counts alone,
-    /// also where it ends earlier; entitlements must be made anew, since groups may differ.
+    /// Carries the session on with a new credential of the same user, or with what
+    /// [`crate::Authenticator::recheck`] gave back. The new one counts alone, also where it ends
+    /// earlier; where it ends at the same time, nothing is noticed again. Entitlements must be made
+    /// anew, since groups may differ.
     pub fn refresh(
         &mut self,
         identity: Arc<Identity>,
@@ -76,6 +78,11 @@ impl Lease {
         }
         if identity.user() != self.identity.user() {
             return Err(RefreshError::OtherUser);
+        }
+        if identity.expires_at == self.identity.expires_at {
+            // As after a recheck: the wall clock has no say twice about one and the same end.
+            self.identity = identity;
+            return Ok(());
         }
         *self = Self::new(identity, self.notice, wall, now);
         Ok(())
@@ -196,6 +203,17 @@ mod tests {
         assert_eq!(lease.poll(after(300)), None);
         assert_eq!(lease.next_poll(), Some(after(490)));
         assert!(matches!(lease.poll(after(490)), Some(LeaseEvent::Notice { .. })));
+    }
+
+    #[test]
+    fn a_recheck_after_a_step_of_the_clock_moves_no_deadline() {
+        let mut lease = lease(300);
+        assert!(lease.poll(after(250)).is_some());
+        for wall in [0, 1_000_250, 9_000_000] {
+            let same = identity("alice", Some(1_000_300));
+            assert_eq!(lease.refresh(same, Wall::from_seconds(wall), after(251)), Ok(()));
+            assert_eq!((lease.poll(after(252)), lease.next_poll()), (None, Some(after(300))));
+        }
     }
 
     #[test]

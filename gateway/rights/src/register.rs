@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api_key::{self, Digest};
 use crate::certificate;
+use crate::failure::Failure;
 use crate::file::{Document, FileError, Table};
-use crate::identity::{ANONYMOUS, GROUPS_MAX, is_name};
+use crate::identity::{ANONYMOUS, GROUPS_MAX, Identity, Source, is_name};
 use crate::token::TokenPolicy;
 use crate::wall::Wall;
 
@@ -27,6 +28,25 @@ pub(crate) struct KnownKey {
     pub(crate) holder: Holder,
 }
 
+/// Who is kept out, whatever else is good about them.
+#[derive(Debug, Default)]
+pub(crate) struct Blocked {
+    users: FxHashSet<String>,
+    tokens: FxHashSet<String>,
+}
+
+impl Blocked {
+    /// Refuses who is on the list.
+    pub(crate) fn check(&self, identity: &Identity) -> Result<(), Failure> {
+        let is_token = match &identity.source {
+            Source::Token { id: Some(id), .. } => self.tokens.contains(&**id),
+            _ => false,
+        };
+        let is_blocked = is_token || self.users.contains(identity.user());
+        if is_blocked { Err(Failure::Blocked) } else { Ok(()) }
+    }
+}
+
 /// What `credentials.toml` says. It holds no secret: digests, names and policy.
 #[derive(Debug, Default)]
 pub struct Register {
@@ -34,6 +54,7 @@ pub struct Register {
     pub(crate) certificates: FxHashMap<String, Holder>,
     pub(crate) tokens: Option<TokenPolicy>,
     pub(crate) anonymous: Option<Box<[Box<str>]>>,
+    pub(crate) blocked: Blocked,
 }
 
 impl Register {
@@ -47,6 +68,11 @@ impl Register {
             }
             if let Some(mut table) = root.table("tokens") {
                 register.tokens = TokenPolicy::read(&mut table);
+                table.finish();
+            }
+            if let Some(mut table) = root.table("blocked") {
+                let mut list = |key| table.texts(key).unwrap_or_default().into_iter().collect();
+                register.blocked = Blocked { users: list("users"), tokens: list("tokens") };
                 table.finish();
             }
             for mut table in root.tables("keys") {

@@ -117,7 +117,7 @@ fn without_credentials_one_is_anonymous_where_that_is_allowed() {
 
 fn recheck(entry: &str, identity: &Identity) -> Result<Vec<String>, Failure> {
     let door = Authenticator::new(register(entry), None);
-    let outcome = door.recheck(identity, Wall::from_seconds(NOW));
+    let outcome = door.recheck(identity);
     outcome
         .map(|fresh| fresh.groups().map(str::to_owned).collect())
         .map_err(rights::AuthError::failure)
@@ -135,9 +135,38 @@ fn a_register_that_was_replaced_counts_for_who_is_inside() {
     let other_user = entry(&["a"]).replace("alice", "bob");
     assert_eq!(recheck(&other_user, &identity), Err(Failure::UnknownSubject));
     let at = disabled.find("sha256 = \"").unwrap() + 10;
+    let dated = entry(&["a"]) + "expires = 2000-01-01T00:00:00Z";
+    assert_eq!(recheck(&dated, &identity), Ok(vec!["a".to_owned()]), "its lease ends it");
     let mut exchanged = entry(&["a"]);
     exchanged.replace_range(at..at + 64, &"1".repeat(64));
     assert_eq!(recheck(&exchanged, &identity), Err(Failure::WrongSecret));
+}
+
+#[test]
+fn who_is_blocked_stays_out_and_does_not_stay_in() {
+    let key = NewKey::generate().unwrap();
+    let entry = key.register_entry("alice", &[], None);
+    let identity = present(&door(std::slice::from_ref(&entry)), key.text().expose()).unwrap();
+    let blocked = format!("{entry}[blocked]\nusers = [\"alice\"]\n");
+    let failure = present(&door(std::slice::from_ref(&blocked)), key.text().expose()).unwrap_err();
+    assert_eq!(failure, Failure::Blocked);
+    assert_eq!(recheck(&blocked, &identity), Err(Failure::Blocked));
+
+    let signer = Signer::es256();
+    let token = signer.token("k1", &claims());
+    let door = |more: &str| {
+        let keys = support::key_set(&[signer.jwk("k1")]);
+        Authenticator::new(register(&format!("{}{more}", support::TOKENS)), Some(keys))
+    };
+    let identity = present(&door(""), &token).unwrap();
+    for list in ["users = [\"alice\"]", "tokens = [\"t-0\", \"t-1\"]"] {
+        let door = door(&format!("[blocked]\n{list}\n"));
+        assert_eq!(present(&door, &token).unwrap_err(), Failure::Blocked, "{list}");
+        let outcome = door.recheck(&identity).map(|_| ());
+        assert_eq!(outcome.map_err(rights::AuthError::failure), Err(Failure::Blocked), "{list}");
+    }
+    let others = door("[blocked]\nusers = [\"bob\"]\ntokens = [\"t-2\"]\n");
+    assert!(present(&others, &token).is_ok() && others.recheck(&identity).is_ok());
 }
 
 fn certificate(edit: impl FnOnce(&mut CertificateParams)) -> Subject {

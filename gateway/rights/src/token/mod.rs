@@ -110,14 +110,18 @@ impl TokenPolicy {
             return Err(Failure::Claims);
         }
         let id = claims.text("jti")?;
-        let [kid, id] = [kid, id.as_deref()].map(|part| shown(part.unwrap_or("-")));
+        let [kid, shown_id] = [kid, id.as_deref()].map(|part| shown(part.unwrap_or("-")));
         Ok(Identity {
             user: user.into(),
             groups: groups.into_iter().map(Into::into).collect(),
             expires_at: Some(expires_at),
             narrowing: claims.rules(&self.entitlements_claim)?,
-            credential: format!("token:{kid}/{id}").into(),
-            source: Source::Token { signer: key.fingerprint, issuer: issuer.into() },
+            credential: format!("token:{kid}/{shown_id}").into(),
+            source: Source::Token {
+                signer: key.fingerprint,
+                issuer: issuer.into(),
+                id: id.map(Into::into),
+            },
         })
     }
 }
