@@ -194,6 +194,18 @@ fn the_value_of_a_header_is_never_shown() {
 }
 
 #[test]
+fn a_key_cannot_begin_a_line_or_draw_on_the_terminal() {
+    check(
+        "name = 'spot'",
+        "name = 'spot'\n\"\\u001b[31m\\ngateway.toml:1: \\u202e\" = 1",
+        "gateway.toml:11: ingest.feeds.\\u{1b}[31m\\ngateway.toml:1: \\u{202e}: unknown key",
+    );
+    let long = "k".repeat(5000);
+    let told = refusals(&GOOD.replacen("name =", &format!("{long} = 1\nname ="), 1));
+    assert!(told[0].key.len() < 400, "{} bytes are shown", told[0].key.len());
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_lines() {
     let text = GOOD.replace("4194304", "3").replace("127.0.0.1:8443", "x").replace("'spot'", "7");
     let found: Vec<_> = refusals(&text).into_iter().map(|r| (r.line, r.key)).collect();

@@ -15,6 +15,8 @@ use super::section::Section;
 
 /// Longest value shown in a refusal, in characters.
 const SHOWN_MAX: usize = 60;
+/// Longest part of a refusal's line, in characters.
+const PART_MAX: usize = 300;
 
 /// What the code knows about a key; the manual has to say the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +101,9 @@ impl<'t> Document<'t> {
         value: Option<String>,
         reason: impl Display,
     ) {
-        let reason = reason.to_string();
-        self.refusals.borrow_mut().push(Refusal { line, key: key.into(), value, reason });
+        let (key, value) = (printable(&key.into()), value.map(|value| printable(&value)));
+        let reason = printable(&reason.to_string());
+        self.refusals.borrow_mut().push(Refusal { line, key, value, reason });
     }
 
     /// Where a key stands that was read last under this name.
@@ -141,4 +144,22 @@ impl<'t> Document<'t> {
         let short: String = first.chars().take(SHOWN_MAX).collect();
         if short.len() < text.len() { format!("{short}...") } else { short }
     }
+}
+
+/// A part of a refusal's line: one that cannot begin another line, draw on a terminal or fill it.
+fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for (at, letter) in text.chars().enumerate() {
+        if at == PART_MAX {
+            out.push_str("...");
+            break;
+        }
+        // Quotes and backslashes stay: what is shown is quoted already.
+        if matches!(letter, '"' | '\'' | '\\') {
+            out.push(letter);
+        } else {
+            out.extend(letter.escape_debug());
+        }
+    }
+    out
 }

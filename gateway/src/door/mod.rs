@@ -10,6 +10,8 @@ mod hand_over;
 mod origin;
 mod page;
 mod query;
+#[cfg(fuzzing)]
+pub mod rehearsal;
 mod rest;
 mod tables;
 mod throttle;
@@ -134,17 +136,7 @@ impl Door {
             .enable_all()
             .build()
             .map_err(DoorError::Runtime)?;
-        let hall = Arc::new(Hall {
-            settings: self.settings,
-            tls: TlsAcceptor::from(self.tls),
-            page: Page::new(),
-            rest: Rest::new(surroundings.catalogue),
-            mailboxes: surroundings.mailboxes,
-            metrics: surroundings.metrics,
-            arriving: AtomicUsize::new(0),
-            handing: AtomicUsize::new(0),
-            handshake_lines: Throttle::new(),
-        });
+        let hall = Arc::new(Hall::new(self.settings, self.tls, surroundings));
         runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener).map_err(DoorError::Runtime)?;
             let (mut accepting, mut stop) = (pin!(accept(&listener, &hall)), pin!(stop));
@@ -159,6 +151,20 @@ impl Door {
 }
 
 impl Hall {
+    fn new(settings: config::Door, tls: Arc<ServerConfig>, surroundings: Surroundings) -> Self {
+        Self {
+            settings,
+            tls: TlsAcceptor::from(tls),
+            page: Page::new(),
+            rest: Rest::new(surroundings.catalogue),
+            mailboxes: surroundings.mailboxes,
+            metrics: surroundings.metrics,
+            arriving: AtomicUsize::new(0),
+            handing: AtomicUsize::new(0),
+            handshake_lines: Throttle::new(),
+        }
+    }
+
     fn metrics(&self) -> &DoorMetrics {
         &self.metrics.door
     }

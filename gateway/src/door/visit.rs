@@ -18,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -83,6 +84,15 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     }
 }
 
+/// Answers the requests of a connection that has no TLS and no session behind it.
+#[cfg(fuzzing)]
+pub(super) async fn rehearse<S>(stream: S, hall: &Arc<Hall>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    converse(stream, hall, &Mutex::new(None)).await;
+}
+
 async fn handshake(
     socket: TcpStream,
     peer: SocketAddr,
@@ -116,7 +126,10 @@ fn kind_of(error: &io::Error) -> HandshakeFailure {
     }
 }
 
-async fn converse(tls: TlsStream<TcpStream>, hall: &Arc<Hall>, granted: &Mutex<Option<Granted>>) {
+async fn converse<S>(stream: S, hall: &Arc<Hall>, granted: &Mutex<Option<Granted>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let settings = &hall.settings;
     let service = service_fn(|request| {
         let answer = answer_to(request, hall, granted);
@@ -129,7 +142,7 @@ async fn converse(tls: TlsStream<TcpStream>, hall: &Arc<Hall>, granted: &Mutex<O
         .max_header_size(settings.header_bytes_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(settings.header_bytes_max.max(BUFFER_BYTES_MIN))
-        .serve_connection(TokioIo::new(tls), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let life = settings.header_timeout * HEADER_TIMEOUTS_MAX;

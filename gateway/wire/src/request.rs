@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use simd_json::ErrorType;
 use simd_json::prelude::*;
 use simd_json::tape::Value;
 
@@ -128,8 +129,7 @@ pub struct BadRequest {
 /// Reads one message. The bytes are changed in place, as the parser does.
 pub fn parse(message: &mut [u8]) -> Result<Request, BadRequest> {
     let bad = |refusal| BadRequest { req_id: None, method: None, refusal };
-    let tape = simd_json::to_tape(message)
-        .map_err(|error| bad(Refusal::invalid(format!("not JSON near byte {}", error.index()))))?;
+    let tape = simd_json::to_tape(message).map_err(|error| bad(unreadable(&error)))?;
     let root = tape.as_value();
     if !root.is_object() {
         return Err(bad(Refusal::invalid("a request is a JSON object")));
@@ -148,6 +148,14 @@ pub fn parse(message: &mut [u8]) -> Result<Request, BadRequest> {
     let name = name.ok_or_else(|| bad(Refusal::invalid("method is missing or not a string")))?;
     let method = method(name, root.get("params")).map_err(bad)?;
     Ok(Request { req_id: req_id.flatten(), method })
+}
+
+fn unreadable(error: &simd_json::Error) -> Refusal {
+    let what = match error.error() {
+        ErrorType::InvalidNumber | ErrorType::Overflow => "no number within 64 bits",
+        _ => "not JSON",
+    };
+    Refusal::invalid(format!("{what} near byte {}", error.index()))
 }
 
 fn method(name: &str, params: Option<Value<'_, '_>>) -> Result<Method, Refusal> {

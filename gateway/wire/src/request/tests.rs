@@ -61,6 +61,7 @@ fn defaults_are_those_of_the_venue() {
 #[test]
 fn refusals_say_what_is_wrong_and_keep_the_request_id() {
     refused("", None, "not JSON");
+    refused(r#"{"method":"ping","req_id":18446744073709551616}"#, None, "no number within 64");
     refused("[1]", None, "JSON object");
     refused(r#"{"method":"ping","req_id":-1}"#, None, "req_id");
     refused(r#"{"method":"ping","req_id":3,"extra":1}"#, Some(3), r#""extra""#);
