@@ -194,6 +194,16 @@ fn the_value_of_a_header_is_never_shown() {
 }
 
 #[test]
+fn log_levels_that_name_no_module_are_refused_and_not_cut_in_half() {
+    check(
+        "[ring]",
+        "[log]\nlevel = '  \u{feb7}\t=('\n[ring]",
+        "gateway.toml:7: log.level = \"  \u{feb7}\\t=(\": must be error, warn, info, debug or trace, \
+         or module=level pairs",
+    );
+}
+
+#[test]
 fn a_key_cannot_begin_a_line_or_draw_on_the_terminal() {
     check(
         "name = 'spot'",

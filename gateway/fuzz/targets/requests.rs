@@ -9,8 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use market::Nanos;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use wire::reply::{self, Ack, Envelope, Granted};
-use wire::request::{self, BadRequest, Method, Request, SYMBOL_BYTES_MAX, Subscription};
+use wire::refusal::{Code, Refusal};
+use wire::reply::{self, Envelope};
+use wire::request::{self, BadRequest, Method, Request, SYMBOL_BYTES_MAX};
 
 /// The longest sentence of ours with the longest repeated text in it, every byte of it escaped.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -30,33 +31,15 @@ fn envelope(req_id: Option<u64>) -> Envelope {
 
 fn check_taken(data: &[u8], request: &Request) {
     serde_json::from_slice::<IgnoredAny>(data).expect("what is taken is JSON");
-    let mut out = Vec::new();
-    match &request.method {
-        Method::Ping => {
-            reply::write_pong(&envelope(request.req_id), &mut out);
-            check_answer(&out, request.req_id);
-        }
-        Method::Subscribe(asked) => check_acks("subscribe", asked, request.req_id),
-        Method::Unsubscribe(asked) => check_acks("unsubscribe", asked, request.req_id),
-    }
-}
-
-fn check_acks(method: &str, asked: &Subscription, req_id: Option<u64>) {
+    let (Method::Subscribe(asked) | Method::Unsubscribe(asked)) = &request.method else { return };
+    let envelope = envelope(request.req_id);
     let mut out = Vec::new();
     for symbol in &asked.symbols {
         assert!(symbol.len() <= SYMBOL_BYTES_MAX + "...".len(), "{symbol:?}");
         out.clear();
-        let granted = Some(Granted { epoch: 1, sequence: Some(2) });
-        let ack = Ack {
-            method,
-            topic: asked.topic,
-            symbol: Some(symbol),
-            snapshot: asked.snapshot,
-            granted: granted.filter(|_| asked.sequenced),
-            warning: Some(symbol),
-        };
-        ack.write(&envelope(req_id), &mut out);
-        assert_eq!(check_answer(&out, req_id)["result"]["symbol"], **symbol);
+        let refusal = Refusal::new(Code::UnknownSymbol, format!("no symbol {symbol:?}"));
+        reply::write_refusal(Some("subscribe"), &refusal, Some(symbol), &envelope, &mut out);
+        assert_eq!(check_answer(&out, request.req_id)["symbol"], **symbol);
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use gateway::config::log_filter;
 use gateway::threads;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Failure, output};
@@ -41,7 +41,7 @@ struct Queue {
 pub(super) fn start(option: Option<&str>, from_config: &str) -> Result<Log, Failure> {
     let environment = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
     let level = option.or(environment.as_deref()).unwrap_or(from_config);
-    let filter = EnvFilter::try_new(level)
+    let filter = log_filter(level)
         .map_err(|error| Failure::Usage(anyhow!("log level {level:?}: {error}")))?;
     let (lines, waiting) = bounded(LINES_MAX);
     let dropped = Arc::new(AtomicU64::new(0));

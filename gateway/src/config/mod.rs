@@ -6,6 +6,7 @@
 mod document;
 mod feeds;
 mod files;
+mod level;
 mod read;
 mod refusal;
 mod section;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 pub use document::KeyFacts;
 pub use files::MemoryEstimate;
+pub use level::log_filter;
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{

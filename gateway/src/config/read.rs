@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::document::{Document, Remains};
 use super::feeds;
+use super::level::log_filter;
 use super::section::{Item, Section};
 use super::types::{Admin, Config, Door, Ingest, Ring, Shard, Sockets, Thread};
 
@@ -248,7 +249,7 @@ fn read_admin(mut section: Section<'_, '_>) -> Option<Admin> {
 
 fn read_log(mut section: Section<'_, '_>) -> String {
     let level = section.text_or("level", "info");
-    if tracing_subscriber::EnvFilter::try_new(&level.value).is_err() {
+    if log_filter(&level.value).is_err() {
         let reason = "must be error, warn, info, debug or trace, or module=level pairs";
         section.refuse(level.line, "level", Some(&level.value), reason);
     }

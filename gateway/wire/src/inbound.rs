@@ -374,6 +374,10 @@ impl Inbound {
         self.checked_bytes = 0;
         self.fragments = 0;
         self.delivered = !whole;
+        if whole {
+            // Empty, but a ping that came in pieces between fragments may have left it room.
+            self.pending = Vec::new();
+        }
     }
 
     fn event<'e>(&'e mut self, place: Place, input: &'e Input<'_>) -> Result<Event<'e>, Violation> {

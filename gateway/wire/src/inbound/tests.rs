@@ -267,6 +267,20 @@ fn an_idle_session_holds_no_buffer() {
     assert_eq!(inbound.held_bytes(), 0);
 }
 
+#[test]
+fn a_ping_in_pieces_between_fragments_leaves_nothing_behind() {
+    for last in [&b"text"[..], b"\xff"] {
+        let mut inbound = Inbound::new(LIMITS);
+        let mut seen = Vec::new();
+        feed(&mut inbound, &frame(TEXT, b""), &mut seen);
+        let ping = frame(FIN | PING, b"in pieces");
+        feed(&mut inbound, &ping[..9], &mut seen);
+        feed(&mut inbound, &ping[9..], &mut seen);
+        feed(&mut inbound, &frame(FIN | CONTINUATION, last), &mut seen);
+        assert_eq!((seen.len(), inbound.held_bytes()), (2, 0), "{seen:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn random_bytes_never_panic_nor_hold_more_than_a_message(
