@@ -15,7 +15,7 @@ use handoff::{Batch, Read};
 use libfuzzer_sys::fuzz_target;
 use market::{Nanos, Tick, Truth};
 
-const RING_BYTES: usize = 1 << 18;
+const RING_BYTES: usize = 1 << 17;
 const CONFIG: &str = r#"
 [door]
 listen = "127.0.0.1:0"
@@ -51,11 +51,15 @@ static SETTINGS: LazyLock<Ingest> = LazyLock::new(|| {
     loaded.config.ingest
 });
 
+/// They only count, and are dear to make.
+static METRICS: LazyLock<Arc<Metrics>> =
+    LazyLock::new(|| Arc::new(Metrics::new(SETTINGS.feeds.iter().map(|feed| &*feed.name), 0)));
+
 fuzz_target!(|data: &[u8]| {
     let Some((choice, messages)) = data.split_first() else { return };
     let at = usize::from(*choice) % SETTINGS.feeds.len();
     let limits = Limits::from(&*SETTINGS);
-    let metrics = Arc::new(Metrics::new(SETTINGS.feeds.iter().map(|feed| &*feed.name), 0));
+    let metrics = Arc::clone(&METRICS);
     let (ring, subscribers) = handoff::channel(RING_BYTES).expect("a good capacity");
     let mut reader = subscribers.subscribe(|| {}).expect("a seat");
     let mut batch = Batch::with_size_max(RING_BYTES);

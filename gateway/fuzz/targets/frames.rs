@@ -145,9 +145,9 @@ fn is_minimal(head: &[u8]) -> bool {
 /// What tungstenite tells; none where it refuses.
 fn theirs(bytes: &[u8]) -> Option<Told> {
     let size_max = Some(LIMITS.message_bytes_max as usize);
-    let config =
-        WebSocketConfig::default().max_message_size(size_max).max_frame_size(size_max);
-    let mut socket = WebSocket::from_raw_socket(Wire(Cursor::new(bytes)), Role::Server, Some(config));
+    let config = WebSocketConfig::default().max_message_size(size_max).max_frame_size(size_max);
+    let mut socket =
+        WebSocket::from_raw_socket(Wire(Cursor::new(bytes)), Role::Server, Some(config));
     let mut said = Vec::new();
     loop {
         match socket.read() {

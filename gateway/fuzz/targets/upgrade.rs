@@ -96,7 +96,7 @@ fn simplify(request: &mut Request, name: &'static str, word: &'static str) {
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().filter_map(|line| line.split_once(": ")).find_map(|(key, value)| {
-        key.eq_ignore_ascii_case(name).then_some(value)
-    })
+    head.lines()
+        .filter_map(|line| line.split_once(": "))
+        .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
 }

@@ -13,9 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 
 const FRAME_BYTES_MAX: usize = 2048;
 
-static RUNTIME: LazyLock<Mutex<Runtime>> = LazyLock::new(|| {
-    Mutex::new(Builder::new_current_thread().build().expect("a runtime"))
-});
+static RUNTIME: LazyLock<Mutex<Runtime>> =
+    LazyLock::new(|| Mutex::new(Builder::new_current_thread().build().expect("a runtime")));
 
 fuzz_target!(|data: &[u8]| {
     let Some((cut, bytes)) = data.split_first() else { return };
