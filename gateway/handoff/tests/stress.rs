@@ -13,7 +13,7 @@ use std::{
 use handoff::{Batch, Read, Reader, channel};
 
 // An interpreter takes its time; it looks at orders of memory, not at laps by the thousand.
-const RECORDS: u64 = if cfg!(miri) { 1_500 } else { 2_000_000 };
+const RECORDS: u64 = if cfg!(miri) { 500 } else { 2_000_000 };
 const CAPACITY_BYTES: usize = 1 << 14;
 const WORDS_MAX: u64 = 16;
 
