@@ -1,10 +1,9 @@
 //! From upgraded connection to a shard's arrival.
 //!
-//! hyper and tokio give everything back: the bare socket, the bare TLS state, and every byte that
-//! was read ahead. What TLS had still to write (the 101, session tickets) is flushed here, not left
-//! to the shard.
+//! hyper and the TLS stream give everything back: the bare socket, the keys, and every byte that was
+//! read ahead. What is sealed (the 101) is flushed here, not left to the shard.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,13 +11,12 @@ use std::sync::atomic::Ordering;
 use hyper::http::StatusCode;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use rustls::ServerConnection;
+use rustls::AlertDescription;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 use wire::close::CloseCode;
 
 use super::Hall;
+use super::stream::TlsStream;
 use super::upgrade::Refusal;
 use crate::metrics::UpgradeRefusal;
 use crate::shard::{Arrival, Mailbox};
@@ -62,28 +60,16 @@ pub(super) async fn finish(
 ) -> io::Result<()> {
     let upgraded = on_upgrade.await.map_err(io::Error::other)?;
     let parts = upgraded
-        .downcast::<TokioIo<TlsStream<TcpStream>>>()
+        .downcast::<TokioIo<TlsStream>>()
         .expect("the door serves no other kind of connection");
     let mut stream = parts.io.into_inner();
     stream.flush().await?;
-    let (socket, mut tls) = stream.into_inner();
+    let (socket, records, unread) = stream.into_parts()?;
     let mut early = parts.read_buf.to_vec();
-    drain(&mut tls, &mut early)?;
-    let arrival = Arrival { socket: socket.into_std()?, tls, early, peer };
+    early.extend_from_slice(&unread);
+    let arrival = Arrival { socket: socket.into_std()?, records, early, peer };
     offer(arrival, &reservation.hall);
     Ok(())
-}
-
-/// Decrypted bytes that nobody has read yet.
-fn drain(tls: &mut ServerConnection, early: &mut Vec<u8>) -> io::Result<()> {
-    match tls.reader().read_to_end(early) {
-        // The dashboard has already said good-bye; the shard will read that too.
-        Ok(_) => Ok(()),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::UnexpectedEof) => {
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
 }
 
 fn offer(mut arrival: Arrival, hall: &Hall) {
@@ -105,11 +91,13 @@ fn offer(mut arrival: Arrival, hall: &Hall) {
 
 /// Says why, as far as the socket takes it without waiting, and closes.
 fn turn_away(mut arrival: Arrival) {
-    let mut frame = Vec::new();
-    CloseCode::Overloaded.write_frame("too many arrive at once", &mut frame);
-    let said = arrival.tls.writer().write_all(&frame);
-    arrival.tls.send_close_notify();
-    if let Err(error) = said.and_then(|()| arrival.tls.write_tls(&mut arrival.socket)) {
+    let mut sealed = Vec::new();
+    if let Ok(begin) = arrival.records.begin(&mut sealed) {
+        CloseCode::Overloaded.write_frame("too many arrive at once", &mut sealed);
+        arrival.records.seal(&mut sealed, begin);
+    }
+    arrival.records.alert(AlertDescription::CloseNotify, &mut sealed);
+    if let Err(error) = arrival.socket.write_all(&sealed) {
         tracing::debug!(peer = %arrival.peer, %error, "turned away without a word");
     }
 }

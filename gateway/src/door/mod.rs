@@ -7,12 +7,14 @@
 mod answer;
 pub mod certificate;
 mod hand_over;
+mod handshake;
 mod origin;
 mod page;
 mod query;
 #[cfg(fuzzing)]
 pub mod rehearsal;
 mod rest;
+mod stream;
 mod tables;
 mod throttle;
 mod tls;
@@ -31,7 +33,6 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use self::page::Page;
 use self::rest::Rest;
@@ -95,7 +96,7 @@ pub struct Door {
 /// What all visits share.
 struct Hall {
     settings: config::Door,
-    tls: TlsAcceptor,
+    tls: Arc<ServerConfig>,
     page: Page,
     rest: Rest,
     mailboxes: Vec<Mailbox>,
@@ -154,7 +155,7 @@ impl Hall {
     fn new(settings: config::Door, tls: Arc<ServerConfig>, surroundings: Surroundings) -> Self {
         Self {
             settings,
-            tls: TlsAcceptor::from(tls),
+            tls,
             page: Page::new(),
             rest: Rest::new(surroundings.catalogue),
             mailboxes: surroundings.mailboxes,

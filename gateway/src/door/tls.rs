@@ -86,6 +86,8 @@ pub(super) fn server_config(
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Tickets, not a session table: resumption then costs no memory per dashboard.
     config.ticketer = Ticketer::new()?;
+    // Behind the handshake the record layer has the keys.
+    config.enable_secret_extraction = true;
     Ok(Arc::new(config))
 }
 

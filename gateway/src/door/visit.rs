@@ -21,12 +21,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
 
 use super::Hall;
 use super::answer::{self, Answer};
 use super::hand_over::{self, Reservation};
-use super::upgrade;
+use super::stream::TlsStream;
+use super::{handshake, upgrade};
 use crate::metrics::{HandshakeFailure, HttpStatus};
 
 /// How many times the header deadline a visit may last before it is asked to end.
@@ -70,7 +70,7 @@ struct Granted {
 /// Serves one connection to its end, or until it is a shard's.
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     let hall = &slot.hall;
-    let Some(tls) = handshake(socket, peer, hall).await else { return };
+    let Some(tls) = shake_hands(socket, peer, hall).await else { return };
     let granted = Mutex::new(None);
     converse(tls, hall, &granted).await;
     let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -93,11 +93,7 @@ where
     converse(stream, hall, &Mutex::new(None)).await;
 }
 
-async fn handshake(
-    socket: TcpStream,
-    peer: SocketAddr,
-    hall: &Hall,
-) -> Option<TlsStream<TcpStream>> {
+async fn shake_hands(socket: TcpStream, peer: SocketAddr, hall: &Hall) -> Option<TlsStream> {
     let failed = |kind: HandshakeFailure, words: &dyn std::fmt::Display| {
         hall.metrics().handshake_failures.of(kind).inc();
         if let Some(left_out) = hall.handshake_lines.pass() {
@@ -108,7 +104,8 @@ async fn handshake(
     if let Err(error) = socket.set_nodelay(true) {
         return failed(HandshakeFailure::Io, &error);
     }
-    match timeout(hall.settings.handshake_timeout, hall.tls.accept(socket)).await {
+    let accepting = handshake::accept(socket, Arc::clone(&hall.tls));
+    match timeout(hall.settings.handshake_timeout, accepting).await {
         Ok(Ok(tls)) => Some(tls),
         Ok(Err(error)) => failed(kind_of(&error), &error),
         Err(_) => failed(HandshakeFailure::Timeout, &"not done in time"),

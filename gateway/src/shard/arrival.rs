@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError};
-use rustls::ServerConnection;
+use record::Records;
 
 /// A dashboard that has been let in: handshake, upgrade and checks are behind it.
 #[derive(Debug)]
 pub struct Arrival {
     /// Non-blocking, `TCP_NODELAY` set.
     pub socket: TcpStream,
-    /// The bare TLS state; the 101 answer has been written and flushed through it.
-    pub tls: ServerConnection,
+    /// Its keys; the 101 answer has been sealed by them and given to the socket.
+    pub records: Records,
     /// Plain bytes that came behind the upgrade request; the first frames, perhaps.
     pub early: Vec<u8>,
     /// Who it is.

@@ -1,28 +1,33 @@
-//! One dashboard's socket and TLS state, written and read without waiting.
+//! One dashboard's socket and TLS records, written and read without waiting.
 //!
-//! Nothing is sealed before the socket has taken all that was sealed before: what waits, waits as
-//! frames in the outbox, where it can still be closed off in good order.
+//! Both buffers are lent: frames are gathered, sealed and sent from the shard's arena, and what
+//! comes is opened where it was read. Nothing is sealed before the socket has taken all that was
+//! sealed before: what waits, waits as frames in the outbox, where it can still be closed off in
+//! good order. **Invariant:** an idle connection holds no buffer; one whose socket is full holds
+//! what was sealed and not taken, one record's worth of frames at most, or the single frame that is
+//! longer.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
-use rustls::ServerConnection;
-use wire::inbound::Inbound;
+use record::{Event, Input, Records, Violation};
+use rustls::AlertDescription;
+use wire::inbound::{self, Inbound};
 
 /// A connection broke; the session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
     /// The socket was closed or reset.
     Lost,
-    /// The TLS layer refused what came.
+    /// The TLS layer refused what came, or its key is worn out.
     Tls,
 }
 
 /// What one read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// So many bytes came, which gave so many plain ones, perhaps none; there may be more.
-    Bytes { sealed: usize, plain: usize },
+    /// So many sealed bytes came; there may be more.
+    Bytes(usize),
     /// The socket has nothing more for now.
     Dry,
 }
@@ -31,6 +36,7 @@ pub(super) enum Received {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Written {
     pub(super) bytes: usize,
+    pub(super) records: usize,
     pub(super) sends: u64,
     pub(super) is_blocked: bool,
 }
@@ -38,30 +44,37 @@ pub(super) struct Written {
 /// One dashboard's connection.
 pub(super) struct Connection {
     socket: TcpStream,
-    tls: ServerConnection,
-    pub(super) inbound: Inbound,
-    /// The socket took less than it was given; it says when it takes more.
-    pub(super) is_blocked: bool,
+    records: Records,
+    inbound: Inbound,
+    /// Sealed bytes that the socket has not taken.
+    unsent: Vec<u8>,
     /// Set when the close frame went out: the moment the socket is closed at the latest.
     pub(super) close_by: Option<u64>,
+    /// TLS' last word; none where the dashboard has had its own.
+    farewell: Option<AlertDescription>,
+    /// The socket took less than it was given; it says when it takes more.
+    pub(super) is_blocked: bool,
     /// The dashboard's own close frame was read.
     pub(super) is_dashboard_done: bool,
     /// Listed as having more to read.
     pub(super) is_unread: bool,
+    /// The dashboard said good-bye to TLS: nothing more comes.
+    is_closed: bool,
 }
 
 impl Connection {
-    pub(super) fn new(socket: TcpStream, mut tls: ServerConnection, inbound: Inbound) -> Self {
-        // What we give is already bounded by the outbox; a second limit would cut frames in two.
-        tls.set_buffer_limit(None);
+    pub(super) const fn new(socket: TcpStream, records: Records, inbound: Inbound) -> Self {
         Self {
             socket,
-            tls,
+            records,
             inbound,
-            is_blocked: false,
+            unsent: Vec::new(),
             close_by: None,
+            farewell: Some(AlertDescription::CloseNotify),
+            is_blocked: false,
             is_dashboard_done: false,
             is_unread: false,
+            is_closed: false,
         }
     }
 
@@ -69,20 +82,51 @@ impl Connection {
         &mut self.socket
     }
 
-    /// Seals `frames` (one record up to 16 KiB) and sends them.
-    pub(super) fn send(&mut self, frames: &[u8]) -> Result<Written, Broken> {
-        self.tls.writer().write_all(frames).map_err(|_| Broken::Tls)?;
-        self.flush()
+    /// A key update of ours waits to be sent.
+    pub(super) const fn owes_update(&self) -> bool {
+        self.records.owes_update()
+    }
+
+    /// Makes `arena` ready for frames, and says where they will begin to be sealed.
+    pub(super) fn begin(&mut self, arena: &mut Vec<u8>) -> Result<usize, Broken> {
+        arena.clear();
+        self.records.begin(arena).map_err(|_| Broken::Tls)
+    }
+
+    /// Seals the frames behind `begin` (one record up to 16 KiB) and sends all of `arena`, to a
+    /// socket that has taken everything so far.
+    pub(super) fn send(&mut self, arena: &mut Vec<u8>, begin: usize) -> Result<Written, Broken> {
+        debug_assert!(self.unsent.is_empty(), "sealed behind what is not sent");
+        let mut written =
+            Written { records: self.records.seal(arena, begin), ..Written::default() };
+        let sent = self.push(arena, &mut written)?;
+        if sent < arena.len() {
+            self.unsent = arena[sent..].to_vec();
+        }
+        Ok(written)
     }
 
     /// Sends what is sealed.
     pub(super) fn flush(&mut self) -> Result<Written, Broken> {
         let mut written = Written::default();
-        let mut sink = OneSlice { socket: &mut self.socket, sends: 0 };
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut sink) {
+        let unsent = std::mem::take(&mut self.unsent);
+        let sent = self.push(&unsent, &mut written)?;
+        if sent == 0 {
+            self.unsent = unsent;
+        } else if sent < unsent.len() {
+            self.unsent = unsent[sent..].to_vec();
+        }
+        Ok(written)
+    }
+
+    /// Gives the socket as much as it takes, and says how much that was.
+    fn push(&mut self, bytes: &[u8], written: &mut Written) -> Result<usize, Broken> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            written.sends += 1;
+            match self.socket.write(&bytes[sent..]) {
                 Ok(0) => return Err(Broken::Lost),
-                Ok(count) => written.bytes += count,
+                Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     written.is_blocked = true;
                     break;
@@ -91,67 +135,111 @@ impl Connection {
                 Err(_) => return Err(Broken::Lost),
             }
         }
-        written.sends = sink.sends;
+        written.bytes += sent;
         self.is_blocked = written.is_blocked;
-        Ok(written)
+        Ok(sent)
     }
 
-    /// Reads once from the socket and decrypts into `plain`.
-    pub(super) fn receive(&mut self, plain: &mut Vec<u8>) -> Result<Received, Broken> {
-        let sealed = match self.tls.read_tls(&mut self.socket) {
+    /// Reads once from the socket into `buffer`, opens it there, and tells what it says.
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        mut hear: impl FnMut(Result<inbound::Event<'_>, inbound::Violation>),
+    ) -> Result<Received, Broken> {
+        if self.is_closed {
+            return Err(Broken::Lost);
+        }
+        let count = match self.socket.read(buffer) {
             Ok(0) => return Err(Broken::Lost),
             Ok(count) => count,
             Err(error) => {
                 return match error.kind() {
                     io::ErrorKind::WouldBlock => Ok(Received::Dry),
-                    io::ErrorKind::Interrupted => Ok(Received::Bytes { sealed: 0, plain: 0 }),
+                    io::ErrorKind::Interrupted => Ok(Received::Bytes(0)),
                     _ => Err(Broken::Lost),
                 };
             }
         };
-        let state = self.tls.process_new_packets().map_err(|_| Broken::Tls)?;
-        let count = state.plaintext_bytes_to_read();
-        plain.clear();
-        plain.resize(count, 0);
-        if count > 0 {
-            self.tls.reader().read_exact(plain).map_err(|_| Broken::Tls)?;
+        let mut input = Input::new(&mut buffer[..count]);
+        loop {
+            match self.records.next(&mut input) {
+                Ok(None) => return Ok(Received::Bytes(count)),
+                Ok(Some(Event::Data(plain))) => {
+                    self.is_dashboard_done |= listen(&mut self.inbound, plain, &mut hear);
+                }
+                Ok(Some(Event::Closed)) => self.is_closed = true,
+                Err(violation) => return Err(self.refuse(violation)),
+            }
         }
-        if count == 0 && state.peer_has_closed() {
-            return Err(Broken::Lost);
-        }
-        Ok(Received::Bytes { sealed, plain: count })
+    }
+
+    /// Passes bytes that came before the shard had the socket.
+    pub(super) fn receive_early(
+        &mut self,
+        plain: &mut [u8],
+        mut hear: impl FnMut(Result<inbound::Event<'_>, inbound::Violation>),
+    ) {
+        self.is_closed = self.records.is_closed();
+        self.is_dashboard_done |= listen(&mut self.inbound, plain, &mut hear);
+    }
+
+    fn refuse(&mut self, violation: Violation) -> Broken {
+        tracing::debug!(%violation, "a dashboard broke TLS");
+        self.farewell = violation.alert();
+        Broken::Tls
     }
 
     /// Says goodbye to TLS and TCP as well as it can without waiting.
     pub(super) fn shut(&mut self) {
-        self.tls.send_close_notify();
         // The peer may be gone, its window closed: either way the socket is dropped next.
-        let _ = self.flush();
+        let is_sent = self.flush().is_ok() && self.unsent.is_empty();
+        if let Some(farewell) = self.farewell.filter(|_| is_sent) {
+            self.records.alert(farewell, &mut self.unsent);
+            let _ = self.flush();
+        }
         let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 }
 
-/// Gives the socket one slice by `send` where there is one: `writev` costs 0.3 us more.
-struct OneSlice<'a> {
-    socket: &'a mut TcpStream,
-    sends: u64,
-}
-
-impl Write for OneSlice<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.sends += 1;
-        self.socket.write(bytes)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.sends += 1;
-        match slices {
-            [one] => self.socket.write(one),
-            many => self.socket.write_vectored(many),
+/// Passes opened bytes through the guard; true where the dashboard's close frame was among them.
+fn listen(
+    inbound: &mut Inbound,
+    plain: &mut [u8],
+    hear: &mut impl FnMut(Result<inbound::Event<'_>, inbound::Violation>),
+) -> bool {
+    let mut input = inbound::Input::new(plain);
+    let mut is_done = false;
+    loop {
+        match inbound.next(&mut input) {
+            Ok(None) => return is_done,
+            Ok(Some(event)) => {
+                is_done |= matches!(event, inbound::Event::Close(_));
+                hear(Ok(event));
+            }
+            Err(violation) => {
+                hear(Err(violation));
+                return is_done;
+            }
         }
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one session costs here, ready keys (about 600 bytes, aws-lc's) and rustls' key schedule
+    /// (see `record`) apart.
+    #[test]
+    fn a_connection_is_small() {
+        let sizes = [
+            ("connection", size_of::<Connection>(), 384),
+            ("records", size_of::<Records>(), 224),
+            ("inbound", size_of::<Inbound>(), 80),
+        ];
+        for (what, bytes, bytes_max) in sizes {
+            println!("{what}: {bytes} bytes");
+            assert!(bytes <= bytes_max, "{what}: {bytes} bytes");
+        }
     }
 }

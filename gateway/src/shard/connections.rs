@@ -8,7 +8,7 @@ use market::Nanos;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use wire::close::CloseCode;
-use wire::inbound::{self, Inbound, Input};
+use wire::inbound::{self, Inbound};
 
 use super::Arrival;
 use super::connection::{Broken, Connection, Received, Written};
@@ -17,10 +17,10 @@ use crate::config;
 use crate::latency::{Latency, Station, Stretch};
 use crate::metrics::CloseReason;
 
-/// What one TLS record holds at most (RFC 8446, section 5.1): a longer frame is sealed in several.
-const SEALED_BYTES_MAX: usize = 16 * 1024;
-/// Reads of one connection per cycle, 4 KiB of TLS each at most; then others have their turn.
-const READS_MAX: usize = 8;
+/// Bytes read from one connection at a time.
+const READ_BYTES_MAX: usize = 8 * 1024;
+/// Reads of one connection per cycle; then others have their turn.
+const READS_MAX: usize = 4;
 /// From our close frame to the end of the connection, answered or not.
 const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 /// Fragments of one message.
@@ -41,8 +41,9 @@ pub(super) struct Output {
 pub(super) struct Connections {
     /// Where sockets are watched.
     registry: Registry,
-    /// By the number they share with their session.
-    open: Vec<Option<(SessionKey, Connection)>>,
+    /// By the number they share with their session; boxed, so that the table grows without moving
+    /// them.
+    open: Vec<Option<(SessionKey, Box<Connection>)>>,
     /// Connections whose socket may hold more than was read.
     unread: Vec<SessionKey>,
     /// Empty between two cycles; its memory is what `unread` had before.
@@ -56,9 +57,11 @@ pub(super) struct Connections {
     limits: inbound::Limits,
     /// Plain bytes given to TLS at a time; the last frame may exceed it.
     record_bytes_max: usize,
-    plain: Vec<u8>,
+    /// Where all that comes is opened.
+    buffer: Box<[u8]>,
     text: Vec<u8>,
-    frames: Vec<u8>,
+    /// Where all that goes is gathered and sealed.
+    arena: Vec<u8>,
     /// When the updates among them were read from their venue.
     received_at: Vec<Nanos>,
     /// When the ring was last read.
@@ -87,9 +90,9 @@ impl Connections {
                 fragments_max: FRAGMENTS_MAX,
             },
             record_bytes_max: settings.record_bytes_max,
-            plain: Vec::new(),
+            buffer: vec![0; READ_BYTES_MAX].into(),
             text: Vec::new(),
-            frames: Vec::with_capacity(2 * settings.record_bytes_max),
+            arena: Vec::with_capacity(2 * record::PLAIN_BYTES_MAX),
             received_at: Vec::new(),
             dequeued: Nanos::UNKNOWN,
             dequeue_to_sent: latency.station(Stretch::DequeueToSent),
@@ -104,7 +107,7 @@ impl Connections {
 
     /// Takes over a dashboard from the door.
     pub(super) fn open(&mut self, arrival: Arrival, fanout: &mut Fanout, now: Nanos) {
-        let Arrival { socket, tls, mut early, peer } = arrival;
+        let Arrival { socket, records, mut early, peer } = arrival;
         let mut socket = mio::net::TcpStream::from_std(socket);
         // The session's number is its token, so it is opened first.
         self.next_id += 1;
@@ -119,14 +122,10 @@ impl Connections {
         if self.open.len() <= key.index() {
             self.open.resize_with(key.index() + 1, || None);
         }
-        let mut connection = Connection::new(socket, tls, Inbound::new(self.limits));
-        // Session tickets may still wait inside TLS.
-        let greeted = connection.flush();
-        self.open[key.index()] = Some((key, connection));
-        if let Err(broken) = greeted {
-            return self.drop_broken(key, broken, fanout);
-        }
-        self.hear(key, &mut early, fanout, now);
+        let mut connection = Connection::new(socket, records, Inbound::new(self.limits));
+        let mut ear = Ear { key, fanout, text: &mut self.text, now };
+        connection.receive_early(&mut early, |said| ear.hear(&said));
+        self.open[key.index()] = Some((key, Box::new(connection)));
         self.list_unread(key);
     }
 
@@ -169,58 +168,20 @@ impl Connections {
     }
 
     fn read(&mut self, key: SessionKey, fanout: &mut Fanout, now: Nanos) {
-        let mut plain = std::mem::take(&mut self.plain);
         for _ in 0..READS_MAX {
-            let Some((_, connection)) = self.open[key.index()].as_mut() else { break };
-            match connection.receive(&mut plain) {
-                Ok(Received::Dry) => {
-                    self.plain = plain;
-                    return;
-                }
-                Ok(Received::Bytes { sealed, plain: count }) => {
-                    self.received_bytes += sealed as u64;
-                    if count > 0 {
-                        self.hear(key, &mut plain, fanout, now);
-                    }
-                }
-                Err(broken) => {
-                    self.drop_broken(key, broken, fanout);
-                    break;
-                }
+            let Some((_, connection)) = self.open[key.index()].as_mut() else { return };
+            let mut ear = Ear { key, fanout, text: &mut self.text, now };
+            let received = connection.receive(&mut self.buffer, |said| ear.hear(&said));
+            if connection.owes_update() {
+                fanout.mark_dirty(key);
+            }
+            match received {
+                Ok(Received::Dry) => return,
+                Ok(Received::Bytes(count)) => self.received_bytes += count as u64,
+                Err(broken) => return self.drop_broken(key, broken, fanout),
             }
         }
-        self.plain = plain;
         self.list_unread(key);
-    }
-
-    /// Passes decrypted bytes through the guard to the fan-out.
-    fn hear(&mut self, key: SessionKey, plain: &mut [u8], fanout: &mut Fanout, now: Nanos) {
-        let Some((_, connection)) = self.open[key.index()].as_mut() else { return };
-        let mut input = Input::new(plain);
-        loop {
-            match connection.inbound.next(&mut input) {
-                Ok(None) => return,
-                Ok(Some(inbound::Event::Text(text))) => {
-                    self.text.clear();
-                    self.text.extend_from_slice(text.as_bytes());
-                    fanout.handle_text(key, &mut self.text, now);
-                }
-                Ok(Some(inbound::Event::Ping(payload))) => {
-                    fanout.handle_ping(key, payload, now.0);
-                }
-                Ok(Some(inbound::Event::Pong)) => fanout.heard(key, now.0),
-                Ok(Some(inbound::Event::Close(code))) => {
-                    connection.is_dashboard_done = true;
-                    fanout.handle_close(key, code);
-                    // Our close may have gone first; then nothing is left to say.
-                    fanout.mark_dirty(key);
-                }
-                Err(violation) => {
-                    fanout.handle_violation(key, violation.code, violation.reason, now);
-                    return;
-                }
-            }
-        }
     }
 
     /// Writes every session that has something to send, each once.
@@ -251,7 +212,8 @@ impl Connections {
         }
         let mut is_more = true;
         while is_more && !connection.is_blocked {
-            self.frames.clear();
+            let begin = connection.begin(&mut self.arena)?;
+            let lead = self.arena.len();
             self.received_at.clear();
             let mut count = 0;
             let sent = |stamps: Option<market::Stamps>| {
@@ -259,14 +221,11 @@ impl Connections {
                 self.received_at.extend(stamps.map(|stamps| stamps.recv));
             };
             let now = clock::now();
-            is_more = fanout.take(key, self.record_bytes_max, &mut self.frames, sent, now.0);
-            if self.frames.is_empty() {
-                break;
-            }
+            let bytes_max = lead + self.record_bytes_max;
+            is_more = fanout.take(key, bytes_max, &mut self.arena, sent, now.0);
             output.frames += count;
-            output.plain_bytes += self.frames.len() as u64;
-            output.records += self.frames.len().div_ceil(SEALED_BYTES_MAX) as u64;
-            output.add(connection.send(&self.frames)?);
+            output.plain_bytes += (self.arena.len() - lead) as u64;
+            output.add(connection.send(&mut self.arena, begin)?);
             let now = clock::now();
             for received in &self.received_at {
                 self.recv_to_sent.record_span(*received, now);
@@ -355,7 +314,40 @@ impl Connections {
 impl Output {
     fn add(&mut self, written: Written) {
         self.tls_bytes += written.bytes as u64;
+        self.records += written.records as u64;
         self.sends += written.sends;
         self.blocked += u64::from(written.is_blocked);
+    }
+}
+
+/// Brings what one dashboard says to the fan-out.
+struct Ear<'a> {
+    key: SessionKey,
+    fanout: &'a mut Fanout,
+    /// The parser changes its own copy.
+    text: &'a mut Vec<u8>,
+    now: Nanos,
+}
+
+impl Ear<'_> {
+    fn hear(&mut self, said: &Result<inbound::Event<'_>, inbound::Violation>) {
+        let (key, now) = (self.key, self.now);
+        match said {
+            Ok(inbound::Event::Text(text)) => {
+                self.text.clear();
+                self.text.extend_from_slice(text.as_bytes());
+                self.fanout.handle_text(key, self.text, now);
+            }
+            Ok(inbound::Event::Ping(payload)) => self.fanout.handle_ping(key, payload, now.0),
+            Ok(inbound::Event::Pong) => self.fanout.heard(key, now.0),
+            Ok(inbound::Event::Close(code)) => {
+                self.fanout.handle_close(key, *code);
+                // Our close may have gone first; then nothing is left to say.
+                self.fanout.mark_dirty(key);
+            }
+            Err(violation) => {
+                self.fanout.handle_violation(key, violation.code, violation.reason, now);
+            }
+        }
     }
 }

@@ -1,0 +1,162 @@
+//! The TLS handshake of one connection, driven on its socket.
+//!
+//! rustls decides; here its bytes are carried. It is given one whole record at a time, so that the
+//! moment the handshake ends, nothing behind it has been touched: what the dashboard sent after its
+//! Finished is opened by the record layer, like all that follows. Deliberately absent: deadlines,
+//! which are the visit's.
+
+use std::io;
+use std::sync::Arc;
+
+use record::Records;
+use rustls::ServerConfig;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::stream::TlsStream;
+
+/// Most bytes of a handshake that lie here at once: rustls' longest message and a record more.
+const INCOMING_BYTES_MAX: usize = 96 * 1024;
+/// Room that each read offers.
+const READ_BYTES: usize = 4096;
+/// A record's head; its last two bytes are the length of what follows.
+const HEAD_BYTES: usize = 5;
+
+/// What rustls waits for.
+enum Step {
+    /// More bytes.
+    Read,
+    /// That the flight is sent.
+    Send,
+    /// Nothing any more.
+    Done,
+}
+
+/// Makes the handshake. Not cancel-safe: a handshake dropped half-way is a closed connection.
+/// `InvalidData` is TLS' own refusal, said to the dashboard by an alert; `UnexpectedEof` the
+/// dashboard's leaving.
+pub(super) async fn accept(
+    mut socket: TcpStream,
+    config: Arc<ServerConfig>,
+) -> io::Result<TlsStream> {
+    let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
+    let mut handshake = Handshake { tls, incoming: Vec::new(), whole: 0, flight: Vec::new() };
+    loop {
+        match handshake.step() {
+            Ok(Step::Read) => handshake.read(&mut socket).await?,
+            Ok(Step::Send) => {
+                socket.write_all(&handshake.flight).await?;
+                handshake.flight.clear();
+            }
+            Ok(Step::Done) => break,
+            Err(error) => {
+                handshake.encode_alert();
+                // It may be gone; the refusal is what counts.
+                let _ = socket.write_all(&handshake.flight).await;
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+    }
+    let records = Records::take_over(handshake.tls).map_err(io::Error::other)?;
+    Ok(TlsStream::new(socket, records, &mut handshake.incoming))
+}
+
+struct Handshake {
+    tls: UnbufferedServerConnection,
+    /// What was read and is not used up.
+    incoming: Vec<u8>,
+    /// How much of it is whole records that rustls was offered.
+    whole: usize,
+    /// What is to be sent.
+    flight: Vec<u8>,
+}
+
+impl Handshake {
+    async fn read(&mut self, socket: &mut TcpStream) -> io::Result<()> {
+        if self.incoming.len() >= INCOMING_BYTES_MAX {
+            let words = "the handshake is too long";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+        }
+        self.incoming.reserve(READ_BYTES);
+        match socket.read_buf(&mut self.incoming).await? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "left within the handshake")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on until rustls waits for something.
+    fn step(&mut self) -> Result<Step, rustls::Error> {
+        let mut offered = self.whole;
+        loop {
+            let status = self.tls.process_tls_records(&mut self.incoming[..offered]);
+            let UnbufferedStatus { discard, state } = status;
+            let mut is_blocked = false;
+            let step = match state? {
+                ConnectionState::EncodeTlsData(mut data) => {
+                    encode(&mut self.flight, |room| data.encode(room));
+                    None
+                }
+                ConnectionState::TransmitTlsData(data) => {
+                    data.done();
+                    Some(Step::Send)
+                }
+                ConnectionState::WriteTraffic(_) => Some(Step::Done),
+                ConnectionState::BlockedHandshake => {
+                    is_blocked = true;
+                    None
+                }
+                _ => return Err(rustls::Error::HandshakeNotComplete),
+            };
+            self.incoming.drain(..discard);
+            self.whole -= discard.min(self.whole);
+            let was_offered = offered - discard;
+            offered = self.whole;
+            if let Some(step) = step {
+                return Ok(step);
+            }
+            if is_blocked {
+                if let Some(bytes) = whole_record(&self.incoming[self.whole..]) {
+                    self.whole += bytes;
+                    offered = self.whole;
+                } else if was_offered < self.incoming.len() {
+                    // What begins a record may already show that it is none.
+                    offered = self.incoming.len();
+                } else {
+                    return Ok(Step::Read);
+                }
+            }
+        }
+    }
+
+    /// After an error: what rustls wants to be said about it.
+    fn encode_alert(&mut self) {
+        self.flight.clear();
+        while let ConnectionState::EncodeTlsData(mut data) =
+            match self.tls.process_tls_records(&mut []).state {
+                Ok(state) => state,
+                Err(_) => return,
+            }
+        {
+            encode(&mut self.flight, |room| data.encode(room));
+        }
+    }
+}
+
+/// Appends what rustls encodes, with as much room as it says.
+fn encode(flight: &mut Vec<u8>, mut data: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
+    if let Err(EncodeError::InsufficientSize(wanted)) = data(&mut []) {
+        let at = flight.len();
+        flight.resize(at + wanted.required_size, 0);
+        let encoded = data(&mut flight[at..]);
+        debug_assert!(encoded.is_ok_and(|bytes| bytes == wanted.required_size));
+    }
+}
+
+/// The length of the record that begins `bytes`, where it is there to its end.
+fn whole_record(bytes: &[u8]) -> Option<usize> {
+    let [_, _, _, high, low] = *bytes.first_chunk::<HEAD_BYTES>()?;
+    let whole = HEAD_BYTES + usize::from(u16::from_be_bytes([high, low]));
+    (bytes.len() >= whole).then_some(whole)
+}
