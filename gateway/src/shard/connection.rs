@@ -231,6 +231,7 @@ mod tests {
     /// What one session costs here, ready keys (about 600 bytes, aws-lc's) and rustls' key schedule
     /// (see `record`) apart.
     #[test]
+    #[expect(clippy::print_stdout, reason = "the sizes are what one wants to see")]
     fn a_connection_is_small() {
         let sizes = [
             ("connection", size_of::<Connection>(), 384),

@@ -103,6 +103,7 @@ fn a_key_of_tls_1_2_ends_the_connection_when_worn_out() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the sizes are what one wants to see")]
 fn what_is_kept_for_each_connection_is_small() {
     use rustls::kernel::KernelConnection;
     use rustls::server::ServerConnectionData;

@@ -1,0 +1,12 @@
+//! TLS as dashboards meet it: real sockets, a whole gateway, clients that behave and others.
+//!
+//! ```text
+//!   rustls, OpenSSL, Python ──TCP──> door: handshake, HTTP, 101 ──> shard: pings and pongs
+//! ```
+//!
+//! There is no venue: what is said is pings, whose answers name their request.
+
+mod foreign;
+mod link;
+mod records;
+mod rig;

@@ -1,0 +1,65 @@
+//! A gateway on a port of its own whose venue nobody answers for.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gateway::door::certificate::ensure_self_signed;
+use gateway::metrics::{Metrics, ShardMetrics};
+use gateway::{Running, config};
+
+/// Long enough that only a hang exceeds it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running gateway; dropping it stops it in order.
+pub struct Gateway {
+    running: Option<Running>,
+    metrics: Arc<Metrics>,
+    pub address: SocketAddr,
+    pub cert_file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Gateway {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (cert_file, key_file) = ensure_self_signed(folder.path()).expect("a certificate");
+        let nobody = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+        let text = format!(
+            "[door]\nlisten = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [shard]\nrequests_per_second_max = 100000\noutbox_bytes_max = 1073741824\n\
+             [[ingest.feeds]]\nname = \"none\"\ndialect = \"kraken\"\nurl = \"ws://{nobody}/v2\"\n\
+             symbols = \"all\"\n",
+            cert_file.display(),
+            key_file.display()
+        );
+        let loaded = config::parse(&text, Path::new("test.toml")).expect("a good config");
+        let running = gateway::start(loaded.config).expect("it starts");
+        let (metrics, address) = (Arc::clone(running.metrics()), running.door_address());
+        Self { running: Some(running), metrics, address, cert_file, _folder: folder }
+    }
+
+    pub fn shard(&self) -> &ShardMetrics {
+        &self.metrics.shards[0]
+    }
+
+    /// Waits until the shard's metrics say so.
+    pub fn wait(&self, what: &str, mut met: impl FnMut(&ShardMetrics) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !met(self.shard()) {
+            assert!(Instant::now() < deadline, "not in time: {what}\n{:?}", self.shard());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        running.stop();
+        let ended = running.join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the gateway ended badly: {ended:?}");
+    }
+}
