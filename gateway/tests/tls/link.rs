@@ -18,6 +18,9 @@ pub const UPGRADE: &str = "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Up
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/// In place of a frame's length: it stands in the next two bytes.
+const LENGTH_FOLLOWS: u8 = 0x7e;
+
 /// One connection.
 pub struct Link {
     pub socket: TcpStream,
@@ -149,7 +152,7 @@ pub fn ping(id: u64, spaces: usize) -> Vec<u8> {
     match text.len() {
         length @ ..126 => frame.push(0x80 | length as u8),
         length => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | LENGTH_FOLLOWS);
             frame.extend_from_slice(&u16::try_from(length).expect("a short text").to_be_bytes());
         }
     }
