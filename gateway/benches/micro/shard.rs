@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use fanout::{Fanout, Limits, SessionKey};
+use fanout::{Fanout, HistoryLimits, Limits, SessionKey};
 use market::{Body, BookChange, BookSide, Levels, Nanos, SymbolId, Tick};
 
 use crate::fixtures::{self, LEVELS, TIME_MS};
@@ -24,6 +24,13 @@ impl Shard {
     pub(crate) fn new(symbol_count: u32, session_count: u64) -> Self {
         let limits = Limits {
             outbox_bytes_max: 1 << 20,
+            slow_warning_bytes: u64::MAX,
+            slow_cleared_bytes: u64::MAX,
+            write_timeout_ns: u64::MAX,
+            trades_behind_max: 1000,
+            slice_bytes_max: usize::MAX,
+            slice_symbols_max: usize::MAX,
+            history: HistoryLimits { bytes_max: 16 << 20, age_ns_max: u64::MAX },
             subscriptions_max: 1 << 16,
             requests_per_second_max: u32::MAX,
             bad_requests_max: 0,

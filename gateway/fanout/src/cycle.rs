@@ -4,7 +4,10 @@
 //! that an idle session holds no list and a busy one allocates none. All of it is emptied at the
 //! end of the cycle and keeps its memory.
 
-use market::Stamps;
+use market::{Stamps, SymbolId};
+use wire::topic::Topic;
+
+use crate::shown::Shown;
 
 const NONE: u32 = u32::MAX;
 
@@ -12,12 +15,48 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameId(u32);
 
+/// Consecutive frames, perhaps none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frames {
+    first: u32,
+    end: u32,
+}
+
+impl Frames {
+    pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = FrameId> {
+        (self.first as usize..self.end as usize).map(|at| FrameId(at as u32))
+    }
+
+    pub(crate) const fn is_empty(self) -> bool {
+        self.first == self.end
+    }
+}
+
+/// Which subscription a frame belongs to. One that is not sent leaves its reader there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) symbol: SymbolId,
+    pub(crate) topic: Topic,
+    /// What its reader had been shown before.
+    pub(crate) shown: Shown,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: usize,
     end: usize,
     /// Of the update it carries; none for snapshots and notices, whose age says nothing.
     stamps: Option<Stamps>,
+    /// None for what belongs to no subscription: replies and notices.
+    origin: Option<Origin>,
+}
+
+/// A frame as a session gets it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) stamps: Option<Stamps>,
+    pub(crate) origin: Option<Origin>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +99,29 @@ impl Cycle {
     pub(crate) fn encode(
         &mut self,
         stamps: Option<Stamps>,
+        origin: Option<Origin>,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> FrameId {
         let start = self.arena.len();
         write(&mut self.arena);
-        self.frames.push(Place { start, end: self.arena.len(), stamps });
+        self.frames.push(Place { start, end: self.arena.len(), stamps, origin });
         FrameId(self.frames.len() as u32 - 1)
+    }
+
+    /// How many frames there are: where the next ones begin.
+    pub(crate) const fn frame_count(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The frames encoded since there were `count`.
+    pub(crate) const fn since(&self, count: usize) -> Frames {
+        Frames { first: count as u32, end: self.frames.len() as u32 }
+    }
+
+    /// Bytes of a frame.
+    pub(crate) fn size(&self, frame: FrameId) -> usize {
+        let place = self.frames[frame.0 as usize];
+        place.end - place.start
     }
 
     /// Puts a frame behind a session's others.
@@ -81,14 +137,14 @@ impl Cycle {
     }
 
     /// Takes a chain's first frame off it.
-    pub(crate) fn unlink(&self, chain: &mut Chain) -> Option<(&[u8], Option<Stamps>)> {
+    pub(crate) fn unlink(&self, chain: &mut Chain) -> Option<Frame<'_>> {
         let link = self.links.get(chain.head as usize)?;
         chain.head = link.next;
         if chain.is_empty() {
             chain.tail = NONE;
         }
-        let place = self.frames[link.frame.0 as usize];
-        Some((&self.arena[place.start..place.end], place.stamps))
+        let Place { start, end, stamps, origin } = self.frames[link.frame.0 as usize];
+        Some(Frame { bytes: &self.arena[start..end], stamps, origin })
     }
 
     pub(crate) const fn number(&self) -> u64 {
@@ -112,7 +168,7 @@ mod tests {
     fn chains_share_frames_and_keep_their_order() {
         let mut cycle = Cycle::default();
         let frames: Vec<_> =
-            (0..4_u8).map(|n| cycle.encode(None, |out| out.extend([n; 3]))).collect();
+            (0..4_u8).map(|n| cycle.encode(None, None, |out| out.extend([n; 3]))).collect();
         let (mut even, mut all) = (Chain::default(), Chain::default());
         for (at, frame) in frames.into_iter().enumerate() {
             cycle.link(&mut all, frame);
@@ -122,8 +178,8 @@ mod tests {
         }
         let drain = |chain: &mut Chain| {
             let mut seen = Vec::new();
-            while let Some((bytes, _)) = cycle.unlink(chain) {
-                seen.push(bytes[0]);
+            while let Some(frame) = cycle.unlink(chain) {
+                seen.push(frame.bytes[0]);
             }
             seen
         };

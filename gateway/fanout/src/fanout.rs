@@ -10,51 +10,54 @@ use wire::topic::{Depth, Topic};
 use wire::{frame, notice};
 
 use crate::counters::Counters;
-use crate::cycle::FrameId;
+use crate::cycle::{FrameId, Origin};
 use crate::encode;
-use crate::interest::{Class, Interest};
+use crate::interest::Class;
+use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::outboxes::Outboxes;
+use crate::pace::Pending;
 use crate::patterns::Patterns;
-use crate::session::{Session, SessionKey};
-use crate::view::Before;
+use crate::session::{Held, Session, SessionKey, Standing};
+use crate::shown::Shown;
 
 /// One shard's whole state.
 #[derive(Debug)]
 pub struct Fanout {
-    pub(crate) truth: Truth,
+    pub(crate) ledger: Ledger,
     pub(crate) limits: Limits,
     /// The life of the numbering, told to sessions that use extensions.
     pub(crate) epoch: u64,
-    /// By symbol id.
-    pub(crate) interests: Vec<Interest>,
     pub(crate) patterns: Patterns,
     pub(crate) listeners: Listeners,
     pub(crate) outboxes: Outboxes,
     pub(crate) counters: Counters,
-    before: Before,
-    /// Reused for the levels of a book update.
-    levels: [Vec<market::Level>; 2],
-    /// Counts state notices, so that a session is told each once.
-    pub(crate) notice_count: u64,
+    /// The latest time heard of.
+    pub(crate) now: u64,
+    /// Sessions with requests not wholly worked off.
+    pub(crate) workers: Vec<SessionKey>,
+    /// Reused: marks of a session that falls behind.
+    pub(crate) marks: Vec<Origin>,
+    /// Reused: classes whose bucket has ended.
+    pub(crate) due: Vec<Pending>,
 }
 
 impl Fanout {
     /// A shard without sessions. `epoch` names this life of the numbering, the same on every shard.
     pub fn new(limits: Limits, epoch: u64) -> Self {
         Self {
-            truth: Truth::default(),
+            ledger: Ledger::new(limits.history),
             limits,
             epoch,
-            interests: Vec::new(),
             patterns: Patterns::default(),
             listeners: Listeners::default(),
             outboxes: Outboxes::new(limits.outbox_bytes_max),
             counters: Counters::default(),
-            before: Before::default(),
-            levels: [Vec::new(), Vec::new()],
-            notice_count: 0,
+            now: 0,
+            workers: Vec::new(),
+            marks: Vec::new(),
+            due: Vec::new(),
         }
     }
 
@@ -67,8 +70,8 @@ impl Fanout {
     }
 
     /// Some symbol is fresh, or none is defined yet.
-    fn is_online(&self) -> bool {
-        let mut symbols = self.truth.symbols();
+    pub(crate) fn is_online(&self) -> bool {
+        let mut symbols = self.ledger.truth.symbols();
         symbols.len() == 0 || symbols.any(|(_, symbol)| symbol.state != State::Stale)
     }
 
@@ -76,8 +79,9 @@ impl Fanout {
     pub fn handle_gone(&mut self, key: SessionKey) {
         let Some(session) = self.outboxes.remove(key) else { return };
         for held in session.held {
-            self.leave(held.symbol, held.topic, held.sequenced, held.position);
+            self.leave(held);
         }
+        self.workers.retain(|worker| *worker != key);
         self.patterns.forget(key);
         self.listeners.forget(key);
     }
@@ -114,19 +118,14 @@ impl Fanout {
     /// Folds a tick and queues its frames for whoever wants them.
     pub fn handle_tick(&mut self, tick: &Tick<'_>) -> Result<(), OutOfStep> {
         let id = tick.symbol;
-        let ticker_before = self.sequence(id, Channel::Ticker);
-        let on_trade_before = self.sequence(id, Channel::TickerOnTrade);
-        let was_known = self.is_ticker_known(id);
-        if let (Body::Book(change), Some(symbol)) = (&tick.body, self.truth.symbol(id))
-            && self.interests.get(id.index()).is_some_and(|interest| !interest.is_idle())
-        {
-            let levels_max = symbol.instrument.book_levels_max as usize;
-            self.before.note(&symbol.book, levels_max, change);
+        self.now = self.now.max(tick.stamps.publish.0);
+        let ticker_before = self.ledger.sequence(id, Channel::Ticker);
+        let on_trade_before = self.ledger.sequence(id, Channel::TickerOnTrade);
+        let was_known = self.ledger.is_known(id, Topic::TickerOnQuote);
+        if matches!(tick.body, Body::Trade(_)) {
+            self.let_tickers_pass(id);
         }
-        self.truth.apply(tick)?;
-        if self.interests.len() < self.truth.symbol_count() {
-            self.interests.resize_with(self.truth.symbol_count(), Interest::default);
-        }
+        self.ledger.fold(tick)?;
         match &tick.body {
             Body::Instrument(_) => self.defined(id),
             Body::State(state) => self.tell_state(id, *state),
@@ -140,16 +139,16 @@ impl Fanout {
             }
             Body::Book(_) => self.fan_out_book(id),
         }
-        if !was_known && self.is_ticker_known(id) {
+        if !was_known && self.ledger.is_known(id, Topic::TickerOnQuote) {
             // Whoever subscribed before has seen nothing: the first value is a snapshot.
             self.fan_out(id, Topic::TickerOnQuote, FrameType::Snapshot);
             self.fan_out(id, Topic::TickerOnTrade, FrameType::Snapshot);
             return Ok(());
         }
-        if self.sequence(id, Channel::Ticker) > ticker_before {
+        if self.ledger.sequence(id, Channel::Ticker) > ticker_before {
             self.fan_out(id, Topic::TickerOnQuote, FrameType::Update);
         }
-        if self.sequence(id, Channel::TickerOnTrade) > on_trade_before {
+        if self.ledger.sequence(id, Channel::TickerOnTrade) > on_trade_before {
             self.fan_out(id, Topic::TickerOnTrade, FrameType::Update);
         }
         Ok(())
@@ -165,33 +164,20 @@ impl Fanout {
         self.outboxes.pop_dirty()
     }
 
-    /// Appends whole frames of a session to `out` until it holds `bytes_max`; `sent` hears of each
-    /// data frame, with stamps where its age says something. True when more is left: take again, or
-    /// `keep`.
-    pub fn take(
-        &mut self,
-        key: SessionKey,
-        bytes_max: usize,
-        out: &mut Vec<u8>,
-        sent: impl FnMut(Option<market::Stamps>),
-        now: u64,
-    ) -> bool {
-        if let Some(session) = self.outboxes.session_mut(key) {
-            session.sent_at = now;
-        }
-        self.outboxes.take(key, bytes_max, out, sent)
-    }
-
-    /// Keeps a session's frames beyond this cycle, because its socket takes no more now. One that
-    /// holds too much is closed as too slow.
-    pub fn keep(&mut self, key: SessionKey) {
-        self.outboxes.keep(key);
-    }
-
     /// Ends the cycle: its frames are forgotten. Every session that `poll_dirty` named must have
     /// been taken from until nothing was left, or kept.
     pub fn end_cycle(&mut self) {
         self.outboxes.end_cycle();
+        self.ledger.end_cycle(self.now);
+    }
+
+    /// Something is left to do although nothing comes: the next cycle is not to wait.
+    pub fn has_work(&self) -> bool {
+        let can_go_on = |key: &SessionKey| {
+            let session = self.outboxes.session(*key);
+            session.is_none_or(|session| session.blocked_since.is_none())
+        };
+        self.outboxes.has_dirty() || self.workers.iter().any(can_go_on)
     }
 
     /// Why a session is being closed; none while it lives.
@@ -221,33 +207,34 @@ impl Fanout {
 
     /// The replica.
     pub const fn truth(&self) -> &Truth {
-        &self.truth
-    }
-
-    pub(crate) fn sequence(&self, id: SymbolId, channel: Channel) -> u64 {
-        self.truth.symbol(id).map_or(0, |symbol| symbol.sequence(channel))
-    }
-
-    fn is_ticker_known(&self, id: SymbolId) -> bool {
-        self.truth.symbol(id).is_some_and(|s| encode::is_known(s, Topic::TickerOnQuote))
+        &self.ledger.truth
     }
 
     /// Nobody can have had a snapshot of what did not exist: the first value is one.
     fn first_or_later(&self, id: SymbolId, channel: Channel) -> FrameType {
-        if self.sequence(id, channel) == 1 { FrameType::Snapshot } else { FrameType::Update }
+        if self.ledger.sequence(id, channel) == 1 { FrameType::Snapshot } else { FrameType::Update }
     }
 
-    /// Sends the newest value of a topic to everybody who wants it.
+    /// Sends the newest value of a topic to everybody who wants it as it comes.
     fn fan_out(&mut self, id: SymbolId, topic: Topic, frame_type: FrameType) {
-        let Self { truth, interests, outboxes, counters, .. } = self;
+        let Self { ledger, outboxes, counters, now, .. } = self;
+        let Ledger { truth, interests, calendar, .. } = ledger;
         let Some(symbol) = truth.symbol(id) else { return };
         let channel = topic.channel();
         let marks = Marks::one(symbol.sequence(channel), symbol.stamps(channel));
-        for class in interests[id.index()].wanting(topic) {
-            let marks_asked = class.sequenced.then_some(&marks);
-            let frame = outboxes.encode(Some(marks.stamps), |out| match topic {
+        for (place, class) in interests[id.index()].classes.iter_mut().enumerate() {
+            if class.topic != topic || class.subscribers.is_empty() {
+                continue;
+            }
+            if class.kind.pace.is_paced() {
+                class.wait(calendar, (id, place as u32), *now);
+                continue;
+            }
+            let origin = Origin { symbol: id, topic, shown: shown_before(&marks, frame_type) };
+            let marks_asked = class.kind.sequenced.then_some(&marks);
+            let frame = outboxes.encode_data(Some(marks.stamps), origin, |out| match topic {
                 _ if frame_type == FrameType::Snapshot => {
-                    encode::snapshot(symbol, topic, class.sequenced, out);
+                    encode::snapshot(symbol, topic, class.kind.sequenced, out);
                 }
                 Topic::Trade => encode::latest_trades(symbol, 1, marks_asked, out),
                 Topic::Bars(interval) => encode::latest_bars(symbol, interval, 1, marks_asked, out),
@@ -260,80 +247,112 @@ impl Fanout {
     /// Sends what a book change means to each depth. Plain frames that would say nothing are not
     /// sent; sequenced ones are, because every number is to be seen.
     fn fan_out_book(&mut self, id: SymbolId) {
-        let Self { truth, interests, outboxes, counters, before, levels, .. } = self;
+        let Self { ledger, outboxes, counters, now, .. } = self;
+        let Ledger { truth, interests, before, levels, calendar, .. } = ledger;
         let Some(symbol) = truth.symbol(id) else { return };
         let marks = Marks::one(symbol.sequence(Channel::Book), symbol.stamps(Channel::Book));
+        let is_first = marks.sequence == 1;
+        let frame_type = if is_first { FrameType::Snapshot } else { FrameType::Update };
         let mut checksum = None;
-        for depth in Depth::ALL {
-            let topic = Topic::Book(depth);
-            let mut is_known = false;
-            for class in interests[id.index()].wanting(topic) {
-                if !is_known {
-                    for (side, levels) in BookSide::BOTH.into_iter().zip(levels.iter_mut()) {
-                        before.update(&symbol.book, side, depth, levels);
-                    }
-                    is_known = true;
-                }
-                let says_nothing = levels.iter().all(Vec::is_empty);
-                if says_nothing && !class.sequenced && marks.sequence > 1 {
-                    continue;
-                }
-                let frame = outboxes.encode(Some(marks.stamps), |out| {
-                    if marks.sequence == 1 {
-                        encode::snapshot(symbol, topic, class.sequenced, out);
-                    } else {
-                        let levels = [&levels[0], &levels[1]].map(|l| l.iter().copied());
-                        let marks = class.sequenced.then_some(&marks);
-                        let checksum = *checksum.get_or_insert_with(|| symbol.book.checksum());
-                        encode::book(symbol, levels, checksum, FrameType::Update, marks, out);
-                    }
-                });
-                deliver(class, frame, outboxes, counters);
+        let mut levels_of: Option<Depth> = None;
+        for (place, class) in interests[id.index()].classes.iter_mut().enumerate() {
+            let Topic::Book(depth) = class.topic else { continue };
+            if class.subscribers.is_empty() {
+                continue;
             }
+            if class.kind.pace.is_paced() {
+                class.wait(calendar, (id, place as u32), *now);
+                continue;
+            }
+            if levels_of.replace(depth) != Some(depth) {
+                for (side, levels) in BookSide::BOTH.into_iter().zip(levels.iter_mut()) {
+                    before.update(&symbol.book, side, depth, levels);
+                }
+            }
+            let says_nothing = levels.iter().all(Vec::is_empty);
+            if says_nothing && !class.kind.sequenced && !is_first {
+                continue;
+            }
+            let (topic, shown) = (class.topic, shown_before(&marks, frame_type));
+            let origin = Origin { symbol: id, topic, shown };
+            let frame = outboxes.encode_data(Some(marks.stamps), origin, |out| {
+                if is_first {
+                    encode::snapshot(symbol, topic, class.kind.sequenced, out);
+                } else {
+                    let levels = [&levels[0], &levels[1]].map(|l| l.iter().copied());
+                    let marks = class.kind.sequenced.then_some(&marks);
+                    let checksum = *checksum.get_or_insert_with(|| symbol.book.checksum());
+                    encode::book(symbol, levels, checksum, FrameType::Update, marks, out);
+                }
+            });
+            deliver(class, frame, outboxes, counters);
         }
     }
 
-    /// Tells every session that uses extensions and holds something of the symbol.
+    /// Tells every session that is on a list of the symbol and uses extensions; who is behind hears
+    /// of it when it is served.
     pub(crate) fn tell_state(&mut self, id: SymbolId, state: State) {
-        self.notice_count += 1;
-        let Self { truth, interests, outboxes, notice_count, .. } = self;
-        let Some(symbol) = truth.symbol(id) else { return };
+        let Self { ledger, outboxes, .. } = self;
+        let Some(symbol) = ledger.symbol(id) else { return };
         let mut frame = None;
-        for class in interests[id.index()].wanted().filter(|class| class.sequenced) {
-            let frame = *frame.get_or_insert_with(|| {
-                let (name, since) = (&symbol.instrument.symbol, symbol.state_since);
-                outboxes.encode(None, |out| notice::write_state(name, state, since, out))
-            });
+        for class in ledger.interests[id.index()].wanted().filter(|class| class.kind.sequenced) {
             for key in &class.subscribers {
                 let Some(session) = outboxes.session_mut(*key) else { continue };
-                if session.noticed != *notice_count {
-                    session.noticed = *notice_count;
+                if session.is_news(id, state) {
+                    let frame = *frame.get_or_insert_with(|| {
+                        let (name, since) = (&symbol.instrument.symbol, symbol.state_since);
+                        outboxes.encode(|out| notice::write_state(name, state, since, out))
+                    });
                     outboxes.push(*key, frame);
                 }
             }
         }
     }
 
-    /// Takes a session out of a list of subscribers.
-    pub(crate) fn leave(&mut self, id: SymbolId, topic: Topic, sequenced: bool, position: u32) {
-        let Some(interest) = self.interests.get_mut(id.index()) else { return };
-        let moved = interest.remove(topic, sequenced, position);
+    pub(crate) fn class_of(&mut self, held: Held) -> Pending {
+        let interest = &mut self.ledger.interests[held.symbol.index()];
+        (held.symbol, interest.place_of(held.topic, held.kind) as u32)
+    }
+
+    /// Ends a subscription that its session no longer holds.
+    pub(crate) fn leave(&mut self, held: Held) {
         self.counters.subscriptions -= 1;
-        if let Some(session) = moved.and_then(|key| self.outboxes.session_mut(key))
-            && let Some(held) = session.find_mut(id, topic)
-        {
-            held.position = position;
+        let class = self.class_of(held);
+        match held.standing {
+            Standing::Listed(position) => {
+                if held.kind.pace.is_paced() {
+                    let shown = self.ledger.class(class).shown[position as usize];
+                    self.ledger.give_back_base(class, shown);
+                }
+                self.unlist(held);
+            }
+            Standing::Behind(shown) => self.ledger.give_back_base(class, shown),
+            Standing::Resuming(shown) => self.ledger.give_back_base(class, Shown::UpTo(shown)),
+        }
+    }
+
+    /// Takes a session off a class's list.
+    pub(crate) fn unlist(&mut self, held: Held) {
+        let Standing::Listed(position) = held.standing else { return };
+        let class = self.class_of(held);
+        let moved = self.ledger.class_mut(class).unlist(position);
+        if let Some(session) = moved.and_then(|key| self.outboxes.session_mut(key)) {
+            session.stand(held.symbol, held.topic, Standing::Listed(position));
         }
     }
 }
 
-pub(crate) fn deliver(
-    class: &Class,
-    frame: FrameId,
-    outboxes: &mut Outboxes,
-    counters: &mut Counters,
-) {
+const fn shown_before(marks: &Marks, frame_type: FrameType) -> Shown {
+    match frame_type {
+        FrameType::Snapshot => Shown::Nothing,
+        FrameType::Update => Shown::UpTo(marks.first_sequence - 1),
+    }
+}
+
+/// Gives a frame to everybody on a class's list.
+fn deliver(class: &mut Class, frame: FrameId, outboxes: &mut Outboxes, counters: &mut Counters) {
     counters.frames_encoded[class.topic.index()] += 1;
+    class.frame_bytes = outboxes.frame_size(frame) as u32;
     for key in &class.subscribers {
         outboxes.push(*key, frame);
     }

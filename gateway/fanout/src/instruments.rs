@@ -13,14 +13,14 @@ impl Fanout {
     pub(crate) fn defined(&mut self, id: SymbolId) {
         self.listeners.sequence += 1;
         self.tell_definitions(&[id], self.listeners.sequence);
-        if self.sequence(id, Topic::Instrument.channel()) == 1 {
+        if self.ledger.sequence(id, Topic::Instrument.channel()) == 1 {
             self.offer_to_patterns(id);
         }
     }
 
     /// A symbol is new here: patterns that match it want it, unless it is no longer listed.
     pub(crate) fn offer_to_patterns(&mut self, id: SymbolId) {
-        let Some(symbol) = self.truth.symbol(id) else { return };
+        let Some(symbol) = self.ledger.truth.symbol(id) else { return };
         if symbol.instrument.trading == Trading::Delisted || symbol.state == State::Closed {
             return;
         }
@@ -45,7 +45,7 @@ impl Fanout {
 
     /// Sends every definition to one session.
     pub(crate) fn show_definitions(&mut self, key: SessionKey, sequenced: bool) {
-        let ids: Vec<_> = self.truth.symbols().map(|(id, _)| id).collect();
+        let ids: Vec<_> = self.ledger.truth.symbols().map(|(id, _)| id).collect();
         let sequence = self.listeners.sequence;
         let frame = self.encode_definitions(&ids, FrameType::Snapshot, sequence, sequenced);
         self.outboxes.push(key, frame);
@@ -58,14 +58,14 @@ impl Fanout {
         first_sequence: u64,
         sequenced: bool,
     ) -> FrameId {
-        let truth = &self.truth;
+        let truth = &self.ledger.truth;
         let instruments = ids.iter().filter_map(|id| truth.symbol(*id)).map(|s| &s.instrument);
         let channel = Topic::Instrument.channel();
         let newest = ids.iter().rev().find_map(|id| truth.symbol(*id)).map(|s| s.stamps(channel));
         let sequence = self.listeners.sequence;
         let marks = Marks { first_sequence, sequence, stamps: newest.unwrap_or_default() };
         self.counters.frames_encoded[Topic::Instrument.index()] += 1;
-        self.outboxes.encode(None, |out| {
+        self.outboxes.encode(|out| {
             data::write_instruments(instruments, frame_type, sequenced.then_some(&marks), out);
         })
     }

@@ -1,46 +1,154 @@
 //! Who wants what of one symbol: one list of subscribers per topic and kind of frame.
+//!
+//! A session that is behind stands in no list: it costs nothing per update, and its own
+//! subscription holds the mark from which it goes on.
 
 use wire::topic::Topic;
 
-use crate::cycle::FrameId;
+use crate::bases::Bases;
+use crate::catch_up::Told;
+use crate::pace::{Calendar, Pace, Pending};
 use crate::session::SessionKey;
+use crate::shown::{Manner, Shown};
+
+/// Frames remembered for who has the same to hear in the same cycle.
+const MADE_MAX: usize = 16;
+
+/// What sessions that get exactly the same frames have in common, beside the topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// Frames carry `x`.
+    pub(crate) sequenced: bool,
+    pub(crate) pace: Pace,
+}
+
+/// Frames made in this cycle for who has been shown so much.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    cycle: u64,
+    shown: Shown,
+    manner: Manner,
+    /// The sequence they lead up to.
+    sequence: u64,
+    told: Told,
+}
 
 /// Sessions that get exactly the same frames.
 #[derive(Debug)]
 pub(crate) struct Class {
     pub(crate) topic: Topic,
-    /// Frames carry `x`.
-    pub(crate) sequenced: bool,
+    pub(crate) kind: Kind,
     pub(crate) subscribers: Vec<SessionKey>,
-    /// The snapshot made last: its cycle, its sequence, its frame.
-    snapshot: Option<(u64, u64, FrameId)>,
+    /// What each of the subscribers was shown; only in a paced class.
+    pub(crate) shown: Vec<Shown>,
+    /// Listed in the calendar.
+    pub(crate) is_pending: bool,
+    /// Of books only.
+    pub(crate) bases: Bases,
+    /// Listed as having bases.
+    pub(crate) has_bases: bool,
+    /// Size of the latest update's frame: the measure of what somebody behind misses.
+    pub(crate) frame_bytes: u32,
+    made: Vec<Made>,
 }
 
 impl Class {
-    /// The frame of a snapshot at `sequence` if one was made in this cycle.
-    pub(crate) fn snapshot(&self, cycle: u64, sequence: u64) -> Option<FrameId> {
-        self.snapshot.filter(|s| (s.0, s.1) == (cycle, sequence)).map(|s| s.2)
+    fn new(topic: Topic, kind: Kind) -> Self {
+        Self {
+            topic,
+            kind,
+            subscribers: Vec::new(),
+            shown: Vec::new(),
+            is_pending: false,
+            bases: Bases::default(),
+            has_bases: false,
+            frame_bytes: 0,
+            made: Vec::new(),
+        }
     }
 
-    pub(crate) const fn remember_snapshot(&mut self, cycle: u64, sequence: u64, frame: FrameId) {
-        self.snapshot = Some((cycle, sequence, frame));
+    /// Frames already made in this cycle for the same purpose.
+    pub(crate) fn made(
+        &self,
+        cycle: u64,
+        shown: Shown,
+        manner: Manner,
+        sequence: u64,
+    ) -> Option<Told> {
+        let is_same = |m: &&Made| {
+            (m.cycle, m.sequence, m.shown, m.manner) == (cycle, sequence, shown, manner)
+        };
+        self.made.iter().find(is_same).map(|m| m.told)
+    }
+
+    pub(crate) fn remember(
+        &mut self,
+        cycle: u64,
+        shown: Shown,
+        manner: Manner,
+        sequence: u64,
+        told: Told,
+    ) {
+        self.made.retain(|m| m.cycle == cycle);
+        if self.made.len() < MADE_MAX {
+            self.made.push(Made { cycle, shown, manner, sequence, told });
+        }
+    }
+
+    /// Lists a paced class for the end of its bucket.
+    pub(crate) fn wait(&mut self, calendar: &mut Calendar, place: Pending, now: u64) {
+        if !std::mem::replace(&mut self.is_pending, true) {
+            calendar.list(self.kind.pace, place, now);
+        }
+    }
+
+    /// Who was announced a gap up to `sequence` still holds the book it was shown before.
+    pub(crate) fn keep_base_at(&mut self, shown: Shown, sequence: u64) {
+        if let Shown::UpTo(shown) = shown
+            && let Some(top) = self.bases.top(shown).cloned()
+        {
+            self.bases.keep_ready(sequence, top);
+        }
+    }
+
+    /// Adds a subscriber; its position.
+    pub(crate) fn list(&mut self, key: SessionKey, shown: Shown) -> u32 {
+        self.subscribers.push(key);
+        if self.kind.pace.is_paced() {
+            self.shown.push(shown);
+        }
+        self.subscribers.len() as u32 - 1
+    }
+
+    /// Takes the subscriber at `position` off; returns the one that took its place.
+    pub(crate) fn unlist(&mut self, position: u32) -> Option<SessionKey> {
+        let at = position as usize;
+        self.subscribers.swap_remove(at);
+        if self.kind.pace.is_paced() {
+            self.shown.swap_remove(at);
+        }
+        self.subscribers.get(at).copied()
     }
 }
 
 /// All classes of one symbol that ever had a subscriber.
 #[derive(Debug, Default)]
 pub(crate) struct Interest {
-    classes: Vec<Class>,
+    pub(crate) classes: Vec<Class>,
 }
 
 impl Interest {
-    pub(crate) fn class_mut(&mut self, topic: Topic, sequenced: bool) -> &mut Class {
-        let found = self.classes.iter().position(|c| c.topic == topic && c.sequenced == sequenced);
-        let at = found.unwrap_or_else(|| {
-            self.classes.push(Class { topic, sequenced, subscribers: Vec::new(), snapshot: None });
+    /// The place of a class, made where there is none yet; places never change.
+    pub(crate) fn place_of(&mut self, topic: Topic, kind: Kind) -> usize {
+        let found = self.classes.iter().position(|c| c.topic == topic && c.kind == kind);
+        found.unwrap_or_else(|| {
+            self.classes.push(Class::new(topic, kind));
             self.classes.len() - 1
-        });
-        &mut self.classes[at]
+        })
+    }
+
+    pub(crate) fn class(&self, topic: Topic, kind: Kind) -> Option<&Class> {
+        self.classes.iter().find(|c| c.topic == topic && c.kind == kind)
     }
 
     /// Classes that have subscribers.
@@ -48,26 +156,8 @@ impl Interest {
         self.classes.iter().filter(|class| !class.subscribers.is_empty())
     }
 
-    /// Classes of one topic that have subscribers: plain, sequenced, or both.
-    pub(crate) fn wanting(&self, topic: Topic) -> impl Iterator<Item = &Class> {
-        self.wanted().filter(move |class| class.topic == topic)
-    }
-
-    /// True when nobody wants anything of it.
+    /// True when nobody is to be told of updates as they come.
     pub(crate) fn is_idle(&self) -> bool {
         self.wanted().next().is_none()
-    }
-
-    /// Takes the subscriber at `position` off; returns the one that took its place.
-    pub(crate) fn remove(
-        &mut self,
-        topic: Topic,
-        sequenced: bool,
-        position: u32,
-    ) -> Option<SessionKey> {
-        let class =
-            self.classes.iter_mut().find(|c| c.topic == topic && c.sequenced == sequenced)?;
-        class.subscribers.swap_remove(position as usize);
-        class.subscribers.get(position as usize).copied()
     }
 }

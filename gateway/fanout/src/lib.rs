@@ -5,24 +5,38 @@
 //! nanoseconds; what comes out is bytes to be sent.
 #![forbid(unsafe_code)]
 
+mod bases;
+mod catch_up;
 mod counters;
 mod cycle;
 mod encode;
 mod fanout;
+mod history;
 mod instruments;
 mod interest;
+mod ledger;
 mod limits;
 mod listeners;
+mod log;
 mod outbox;
 mod outboxes;
+mod pace;
+mod paced;
 mod patterns;
+mod reconfigure;
 mod requests;
 mod resynchronise;
+mod serve;
 mod session;
+mod shown;
+mod slow;
+mod subscribe;
 mod timing;
 mod view;
+mod work;
 
-pub use counters::Counters;
+pub use counters::{Counters, Missed};
 pub use fanout::Fanout;
+pub use history::HistoryLimits;
 pub use limits::Limits;
 pub use session::SessionKey;

@@ -1,31 +1,26 @@
-//! What waits for one session: control first, then what could not be sent before, then this
-//! cycle's.
+//! What waits for one session: control first, then what belongs to no subscription and could not be
+//! sent before, then this cycle's.
 //!
-//! **Invariant:** data is never older than what stands before it, and never more than the limit: a
-//! session that would hold more is told so by a close and holds nothing from then on. What the
-//! session asked for (snapshots, acks) may take [`ASKED_FACTOR`] times as much as what merely came:
-//! a first subscription is larger than any later cycle.
+//! **Invariant:** updates never wait here beyond the cycle: a session that cannot be sent them keeps a
+//! mark in its subscription instead, and hears of what is true once it reads again. What does wait
+//! (acks, definitions, notices) is bounded; a session that would hold more is told so by a close and
+//! holds nothing from then on.
 
 use market::Stamps;
 use wire::frame;
 
-use crate::cycle::{Chain, Cycle, FrameId};
-
-/// How many limits what was asked for may take.
-const ASKED_FACTOR: usize = 16;
+use crate::cycle::{Chain, Cycle, FrameId, Origin};
 
 /// One session's outbox. Idle, it holds no memory beyond itself.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// Replies, pongs, closes: whole frames.
     control: Vec<u8>,
-    /// Data frames of earlier cycles.
+    /// Frames of earlier cycles that belong to no subscription.
     backlog: Vec<u8>,
     /// How much of `backlog` is gone.
     backlog_sent: usize,
-    /// How much of `backlog`, gone or not, was asked for.
-    backlog_asked: usize,
-    /// Data frames of this cycle.
+    /// Frames of this cycle.
     chain: Chain,
 }
 
@@ -64,7 +59,7 @@ impl Outbox {
         cycle: &Cycle,
         bytes_max: usize,
         out: &mut Vec<u8>,
-        mut sent: impl FnMut(Option<Stamps>),
+        sent: &mut impl FnMut(Option<Stamps>),
     ) {
         if !self.control.is_empty() {
             out.append(&mut self.control);
@@ -84,36 +79,33 @@ impl Outbox {
         if !self.backlog.is_empty() {
             self.backlog = Vec::new();
             self.backlog_sent = 0;
-            self.backlog_asked = 0;
         }
         while out.len() < bytes_max {
-            let Some((bytes, stamps)) = cycle.unlink(&mut self.chain) else { return };
-            out.extend_from_slice(bytes);
-            sent(stamps);
+            let Some(frame) = cycle.unlink(&mut self.chain) else { return };
+            out.extend_from_slice(frame.bytes);
+            sent(frame.stamps);
         }
     }
 
-    /// Keeps what is left of this cycle's frames for later.
-    pub(crate) fn keep(&mut self, cycle: &Cycle, bytes_max: usize) -> Result<(), Overflow> {
+    /// Keeps what is left of this cycle's frames for later: those of a subscription as a mark, in
+    /// order; the others whole.
+    pub(crate) fn keep(
+        &mut self,
+        cycle: &Cycle,
+        bytes_max: usize,
+        marks: &mut Vec<Origin>,
+    ) -> Result<(), Overflow> {
         if self.backlog_sent > 0 && !self.chain.is_empty() {
             self.backlog.drain(..self.backlog_sent);
-            self.backlog_asked = self.backlog_asked.saturating_sub(self.backlog_sent);
             self.backlog_sent = 0;
         }
-        while let Some((bytes, stamps)) = cycle.unlink(&mut self.chain) {
-            self.backlog.extend_from_slice(bytes);
-            if stamps.is_none() {
-                self.backlog_asked += bytes.len();
+        while let Some(frame) = cycle.unlink(&mut self.chain) {
+            match frame.origin {
+                Some(origin) => marks.push(origin),
+                None => self.backlog.extend_from_slice(frame.bytes),
             }
-            self.check(bytes_max)?;
         }
-        self.check(bytes_max)
-    }
-
-    fn check(&mut self, bytes_max: usize) -> Result<(), Overflow> {
-        let came = self.backlog.len() - self.backlog_asked;
-        let asked = self.backlog_asked + self.control.len();
-        if came > bytes_max || asked > bytes_max.saturating_mul(ASKED_FACTOR) {
+        if self.backlog_bytes() > bytes_max {
             self.drop_data();
             self.control = Vec::new();
             return Err(Overflow);
@@ -125,43 +117,42 @@ impl Outbox {
     pub(crate) fn drop_data(&mut self) {
         self.backlog = Vec::new();
         self.backlog_sent = 0;
-        self.backlog_asked = 0;
         self.chain = Chain::default();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use market::SymbolId;
+    use wire::topic::Topic;
+
     use super::*;
+    use crate::shown::Shown;
 
     fn take(outbox: &mut Outbox, cycle: &Cycle, bytes_max: usize) -> String {
         let mut out = Vec::new();
-        outbox.take(cycle, bytes_max, &mut out, |_| {});
+        outbox.take(cycle, bytes_max, &mut out, &mut |_| {});
         out.retain(|byte| byte.is_ascii_alphabetic() || *byte == b'!');
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    fn push(outbox: &mut Outbox, cycle: &mut Cycle, text: &str) {
-        push_stamped(outbox, cycle, text, Some(Stamps::default()));
-    }
-
-    fn push_stamped(outbox: &mut Outbox, cycle: &mut Cycle, text: &str, stamps: Option<Stamps>) {
+    fn push(outbox: &mut Outbox, cycle: &mut Cycle, text: &str, origin: Option<Origin>) {
         let write = |out: &mut Vec<u8>| out.extend_from_slice(text.as_bytes());
-        let frame = cycle.encode(stamps, |out| frame::write_text(out, write));
+        let frame = cycle.encode(None, origin, |out| frame::write_text(out, write));
         outbox.push(frame, cycle);
     }
 
     #[test]
     fn control_goes_first_and_data_keeps_its_order() {
         let (mut outbox, mut cycle) = (Outbox::default(), Cycle::default());
-        push(&mut outbox, &mut cycle, "aaaa");
-        assert_eq!(outbox.keep(&cycle, 100), Ok(()));
+        push(&mut outbox, &mut cycle, "aaaa", None);
+        assert_eq!(outbox.keep(&cycle, 100, &mut Vec::new()), Ok(()));
         cycle.end();
-        push(&mut outbox, &mut cycle, "bbbb");
-        push(&mut outbox, &mut cycle, "cccc");
+        push(&mut outbox, &mut cycle, "bbbb", None);
+        push(&mut outbox, &mut cycle, "cccc", None);
         outbox.control().extend_from_slice(b"!");
         assert_eq!(take(&mut outbox, &cycle, 3), "!aaaa");
-        assert_eq!(outbox.keep(&cycle, 100), Ok(()));
+        assert_eq!(outbox.keep(&cycle, 100, &mut Vec::new()), Ok(()));
         assert_eq!(outbox.backlog_bytes(), 12);
         assert_eq!(take(&mut outbox, &cycle, 3), "bbbb");
         outbox.control().extend_from_slice(b"!");
@@ -170,26 +161,28 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_limit_nothing_is_kept() {
+    fn updates_leave_a_mark_and_no_bytes() {
         let (mut outbox, mut cycle) = (Outbox::default(), Cycle::default());
-        push(&mut outbox, &mut cycle, "aaaa");
-        push(&mut outbox, &mut cycle, "bbbb");
-        assert_eq!(outbox.keep(&cycle, 11), Err(Overflow));
-        assert!(outbox.is_empty());
+        let (symbol, topic) = (SymbolId(3), Topic::Trade);
+        for shown in [4, 5] {
+            let origin = Origin { symbol, topic, shown: Shown::UpTo(shown) };
+            push(&mut outbox, &mut cycle, "update", Some(origin));
+        }
+        push(&mut outbox, &mut cycle, "ack", None);
+        let mut marks = Vec::new();
+        assert_eq!(outbox.keep(&cycle, 100, &mut marks), Ok(()));
+        assert_eq!(marks.iter().map(|m| m.shown).collect::<Vec<_>>(), [4, 5].map(Shown::UpTo));
+        assert_eq!(take(&mut outbox, &cycle, 100), "ack");
     }
 
     #[test]
-    fn what_was_asked_for_may_be_larger_but_not_endless() {
+    fn beyond_the_limit_nothing_is_kept() {
         let (mut outbox, mut cycle) = (Outbox::default(), Cycle::default());
-        push_stamped(&mut outbox, &mut cycle, "snapshot", None);
-        assert_eq!(outbox.keep(&cycle, 7), Ok(()), "ten bytes, asked for");
-        push(&mut outbox, &mut cycle, "aaaa");
-        assert_eq!(outbox.keep(&cycle, 7), Ok(()));
-        push(&mut outbox, &mut cycle, "bbbb");
-        assert_eq!(outbox.keep(&cycle, 7), Err(Overflow));
-        (0..12).for_each(|_| push_stamped(&mut outbox, &mut cycle, "snapshot", None));
-        assert_eq!(outbox.keep(&cycle, 7), Err(Overflow));
+        push(&mut outbox, &mut cycle, "aaaa", None);
+        push(&mut outbox, &mut cycle, "bbbb", None);
+        assert_eq!(outbox.keep(&cycle, 11, &mut Vec::new()), Err(Overflow));
+        assert!(outbox.is_empty());
         outbox.control().extend_from_slice(&[0; 200]);
-        assert_eq!(outbox.keep(&cycle, 7), Err(Overflow), "answers nobody reads");
+        assert_eq!(outbox.keep(&cycle, 11, &mut Vec::new()), Err(Overflow), "unread answers");
     }
 }

@@ -7,7 +7,7 @@ use market::Stamps;
 use slab::Slab;
 use wire::close::CloseCode;
 
-use crate::cycle::{Cycle, FrameId};
+use crate::cycle::{Cycle, FrameId, Frames, Origin};
 use crate::session::{Session, SessionKey};
 
 /// Sessions and frames.
@@ -19,11 +19,14 @@ pub(crate) struct Outboxes {
     cycle: Cycle,
     /// Sessions with something to send, each once.
     dirty: Vec<SessionKey>,
+    /// Sessions that had their share of this cycle and go on in the next.
+    later: Vec<SessionKey>,
 }
 
 impl Outboxes {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, sessions: Slab::new(), cycle: Cycle::default(), dirty: Vec::new() }
+        let (dirty, later) = (Vec::new(), Vec::new());
+        Self { bytes_max, sessions: Slab::new(), cycle: Cycle::default(), dirty, later }
     }
 
     pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
@@ -54,13 +57,33 @@ impl Outboxes {
         self.cycle.number()
     }
 
-    /// Encodes a frame once.
-    pub(crate) fn encode(
+    /// Encodes a frame that belongs to no subscription.
+    pub(crate) fn encode(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> FrameId {
+        self.cycle.encode(None, None, write)
+    }
+
+    /// Encodes a frame of a subscription.
+    pub(crate) fn encode_data(
         &mut self,
         stamps: Option<Stamps>,
+        origin: Origin,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> FrameId {
-        self.cycle.encode(stamps, write)
+        self.cycle.encode(stamps, Some(origin), write)
+    }
+
+    /// How many frames there are: where the next ones begin.
+    pub(crate) const fn frame_count(&self) -> usize {
+        self.cycle.frame_count()
+    }
+
+    /// The frames encoded since there were `count`.
+    pub(crate) const fn frames_since(&self, count: usize) -> Frames {
+        self.cycle.since(count)
+    }
+
+    pub(crate) fn frame_size(&self, frame: FrameId) -> usize {
+        self.cycle.size(frame)
     }
 
     /// Gives a frame to a session; one that is being closed gets no more.
@@ -88,7 +111,7 @@ impl Outboxes {
     pub(crate) fn answer(&mut self, key: SessionKey, write: impl FnOnce(&mut Vec<u8>)) {
         match self.session(key) {
             Some(session) if session.outbox.has_data() => {
-                let frame = self.encode(None, write);
+                let frame = self.encode(write);
                 self.push(key, frame);
             }
             _ => self.control(key, write),
@@ -137,24 +160,34 @@ impl Outboxes {
         }
     }
 
-    /// See [`crate::Fanout::take`].
+    /// Lists a session for the next cycle.
+    pub(crate) fn mark_later(&mut self, key: SessionKey) {
+        self.later.push(key);
+    }
+
+    /// Some session is listed as having something to send.
+    pub(crate) const fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Moves what is queued for a session into `out`; true when more is queued.
     pub(crate) fn take(
         &mut self,
         key: SessionKey,
         bytes_max: usize,
         out: &mut Vec<u8>,
-        sent: impl FnMut(Option<Stamps>),
+        sent: &mut impl FnMut(Option<Stamps>),
     ) -> bool {
         let Some(session) = self.sessions.get_mut(key.index()) else { return false };
         session.outbox.take(&self.cycle, bytes_max, out, sent);
         !session.outbox.is_empty()
     }
 
-    /// See [`crate::Fanout::keep`].
-    pub(crate) fn keep(&mut self, key: SessionKey) {
+    /// Keeps what is queued for a session beyond the cycle; `marks` gets what stands for updates.
+    pub(crate) fn keep(&mut self, key: SessionKey, marks: &mut Vec<Origin>) {
         let Some(session) = self.sessions.get_mut(key.index()) else { return };
-        if session.outbox.keep(&self.cycle, self.bytes_max).is_err() {
-            self.close(key, CloseCode::TooSlow, "more data waited than the outbox may hold");
+        if session.outbox.keep(&self.cycle, self.bytes_max, marks).is_err() {
+            self.close(key, CloseCode::TooSlow, "more waited than the outbox may hold");
         }
     }
 
@@ -162,5 +195,13 @@ impl Outboxes {
     pub(crate) fn end_cycle(&mut self) {
         debug_assert!(self.dirty.is_empty(), "a session's frames would be forgotten");
         self.cycle.end();
+        let mut later = std::mem::take(&mut self.later);
+        for key in later.drain(..) {
+            if let Some(session) = self.session_mut(key) {
+                session.served_bytes = 0;
+            }
+            self.mark_dirty(key);
+        }
+        self.later = later;
     }
 }

@@ -1,22 +1,46 @@
 //! Requests: what a session asks, answered one symbol at a time.
 
-use std::sync::Arc;
-
-use market::{Nanos, State, SymbolId};
+use market::Nanos;
 use wire::close::CloseCode;
-use wire::notice;
 use wire::refusal::{Code, Refusal};
-use wire::reply::{self, Ack, Envelope, Granted, Quality};
-use wire::request::{self, Method, OnSlow, Request, Subscription};
+use wire::reply::{self, Ack, Envelope, Granted, Listed, Quality};
+use wire::request::{self, Method, OnSlow, Request};
 use wire::topic::Topic;
 
-use crate::encode;
 use crate::fanout::Fanout;
-use crate::patterns::{Pattern, Watch};
-use crate::session::{Held, Payment, SessionKey};
+use crate::interest::Kind;
+use crate::session::{Payment, SessionKey};
+use crate::work::Job;
 
-const ALREADY: &str = "already subscribed";
-const NOT_HELD: &str = "was not subscribed";
+/// What is answered for one symbol, or for one pattern.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answer<'a> {
+    pub(crate) method: &'a str,
+    /// None for definitions.
+    pub(crate) symbol: Option<&'a str>,
+    /// After which updates follow.
+    pub(crate) sequence: Option<u64>,
+    /// Only for who asked to resume.
+    pub(crate) recovered: Option<bool>,
+    pub(crate) warning: Option<&'a str>,
+}
+
+/// What a request says of how it is to be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) topic: Topic,
+    pub(crate) kind: Kind,
+    pub(crate) on_slow: OnSlow,
+    /// The first value is wanted.
+    pub(crate) snapshot: bool,
+}
+
+impl Terms {
+    /// True when anything is asked that the venue's own protocol does not know.
+    pub(crate) fn is_extended(self) -> bool {
+        self.kind != Kind::default() || self.on_slow != OnSlow::default()
+    }
+}
 
 impl Fanout {
     /// Serves one message. `text` is changed in place by the parser.
@@ -41,14 +65,15 @@ impl Fanout {
         }
         match request::parse(text) {
             Ok(Request { req_id, method }) => {
-                let debt = session.pay_for(&self.limits, work_of(&method), now.0);
+                let work = work_of(&method, session.held.len());
+                let debt = session.pay_for(&self.limits, work, now.0);
                 if debt == Payment::Excessive {
                     let refusal = Refusal::new(Code::RateLimit, "too much asked for at once");
                     return self.refuse(key, None, &refusal, None, &envelope(req_id));
                 }
                 session.forgive();
                 self.counters.requests += 1;
-                self.serve(key, method, &envelope(req_id));
+                self.begin(key, method, envelope(req_id));
             }
             Err(bad) => {
                 let is_last = session.is_bad_request_the_last(&self.limits);
@@ -70,263 +95,118 @@ impl Fanout {
         self.outboxes.close(key, code, rule);
     }
 
-    fn serve(&mut self, key: SessionKey, method: Method, envelope: &Envelope) {
+    fn begin(&mut self, key: SessionKey, method: Method, envelope: Envelope) {
         match method {
-            Method::Ping => self.outboxes.control(key, |out| reply::write_pong(envelope, out)),
+            Method::Ping => self.outboxes.control(key, |out| reply::write_pong(&envelope, out)),
+            Method::Auth { .. } => {
+                let refusal = Refusal::new(Code::InvalidRequest, "nobody is asked who he is here");
+                self.refuse(key, Some("auth"), &refusal, None, &envelope);
+            }
+            method => self.take_on(key, Job::new(method, envelope)),
+        }
+    }
+
+    /// Answers as many symbols of a request as the budget allows; true when all are.
+    pub(crate) fn work_off(&mut self, key: SessionKey, job: &mut Job, budget: &mut usize) -> bool {
+        let Job { method, envelope, next, matches } = job;
+        match method {
+            Method::Ping | Method::Auth { .. } => true,
+            Method::Heartbeat { detailed } => {
+                if let Some(session) = self.outboxes.session_mut(key) {
+                    session.is_detailed = *detailed;
+                }
+                let write =
+                    |out: &mut Vec<u8>| reply::write_heartbeat_ack(*detailed, envelope, out);
+                self.outboxes.answer(key, write);
+                true
+            }
+            Method::ListSubscriptions => {
+                self.list_subscriptions(key, envelope);
+                true
+            }
             Method::Subscribe(wanted) if wanted.topic == Topic::Instrument => {
-                self.listen(key, &wanted, envelope);
+                self.listen(key, wanted, envelope);
+                true
             }
             Method::Unsubscribe(wanted) if wanted.topic == Topic::Instrument => {
                 self.listeners.forget(key);
-                self.ack(key, "unsubscribe", &wanted, None, None, None, envelope);
+                self.acknowledge_end(key, wanted, None, None, envelope);
+                true
             }
             Method::Subscribe(wanted) => {
-                for name in &wanted.symbols {
-                    match Pattern::parse(name) {
-                        Some(pattern) => self.watch(key, &wanted, name, pattern, envelope),
-                        None => self.subscribe(key, &wanted, name, envelope),
+                while *budget > 0 {
+                    *budget -= 1;
+                    if let Some(id) = matches.pop() {
+                        if !self.join_match(key, wanted, id, envelope) {
+                            matches.clear();
+                        }
+                    } else if let Some(name) = wanted.symbols.get(*next) {
+                        *next += 1;
+                        *matches = self.subscribe(key, wanted, name, envelope);
+                    } else {
+                        return true;
                     }
                 }
+                matches.is_empty() && *next == wanted.symbols.len()
             }
             Method::Unsubscribe(wanted) => {
-                for name in &wanted.symbols {
-                    self.unsubscribe(key, &wanted, name, envelope);
+                for name in take_names(&wanted.symbols, next, budget) {
+                    self.unsubscribe(key, wanted, name, envelope);
                 }
+                *next == wanted.symbols.len()
             }
-            Method::Reconfigure(_)
-            | Method::ListSubscriptions
-            | Method::Auth { .. }
-            | Method::Heartbeat { .. } => {
-                let refusal = Refusal::new(Code::InvalidRequest, "not served by this gateway");
-                self.refuse(key, None, &refusal, None, envelope);
-            }
-        }
-    }
-
-    fn listen(&mut self, key: SessionKey, wanted: &Subscription, envelope: &Envelope) {
-        let is_new = self.listeners.add(key, wanted.sequenced);
-        let sequence = Some(self.listeners.sequence);
-        let warning = (!is_new).then_some(ALREADY);
-        self.ack(key, "subscribe", wanted, None, sequence, warning, envelope);
-        if is_new && wanted.snapshot {
-            self.show_definitions(key, wanted.sequenced);
-        }
-    }
-
-    fn subscribe(
-        &mut self,
-        key: SessionKey,
-        wanted: &Subscription,
-        name: &str,
-        envelope: &Envelope,
-    ) {
-        let Some(id) = self.truth.find(name) else {
-            let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
-            return self.refuse(key, Some("subscribe"), &refusal, Some(name), envelope);
-        };
-        let joined = self.join(key, id, wanted.topic, wanted.sequenced);
-        let warning = match joined {
-            Joined::Full => {
-                let refusal = self.limit_reached();
-                return self.refuse(key, Some("subscribe"), &refusal, Some(name), envelope);
-            }
-            Joined::Already => Some(ALREADY),
-            Joined::New => None,
-        };
-        let sequence = Some(self.sequence(id, wanted.topic.channel()));
-        self.ack(key, "subscribe", wanted, Some(name), sequence, warning, envelope);
-        if joined == Joined::New {
-            self.welcome(key, id, wanted.topic, wanted.sequenced, wanted.snapshot);
-        }
-    }
-
-    /// A pattern: one ack, then every symbol that matches, now and later.
-    fn watch(
-        &mut self,
-        key: SessionKey,
-        wanted: &Subscription,
-        name: &str,
-        pattern: Pattern,
-        envelope: &Envelope,
-    ) {
-        if self.patterns.count_of(key) >= self.limits.subscriptions_max {
-            let refusal = self.limit_reached();
-            return self.refuse(key, Some("subscribe"), &refusal, Some(name), envelope);
-        }
-        self.ack(key, "subscribe", wanted, Some(name), None, None, envelope);
-        let matching = self.matching(&pattern);
-        let (topic, sequenced) = (wanted.topic, wanted.sequenced);
-        let snapshot = wanted.snapshot;
-        self.patterns.add(Watch { session: key, pattern, topic, sequenced, snapshot });
-        for (id, symbol) in matching {
-            match self.join(key, id, topic, sequenced) {
-                Joined::New => self.welcome(key, id, topic, sequenced, wanted.snapshot),
-                Joined::Already => {}
-                Joined::Full => {
-                    let refusal = self.limit_reached();
-                    let method = Some("subscribe");
-                    return self.refuse(key, method, &refusal, Some(&symbol), envelope);
+            Method::Reconfigure(wanted) => {
+                for name in take_names(&wanted.symbols, next, budget) {
+                    self.reconfigure(key, wanted, name, envelope);
                 }
+                *next == wanted.symbols.len()
             }
         }
     }
 
-    /// A symbol appeared that a pattern matches; after a lap it may have a value already.
-    pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId) {
-        let Watch { session, topic, sequenced, snapshot, .. } = *watch;
-        match self.join(session, id, topic, sequenced) {
-            Joined::New => self.welcome(session, id, topic, sequenced, snapshot),
-            Joined::Already => {}
-            Joined::Full => {
-                let Some(symbol) = self.truth.symbol(id) else { return };
-                let name = Arc::clone(&symbol.instrument.symbol);
-                let now = symbol.stamps(Topic::Instrument.channel()).publish;
-                let envelope = Envelope { req_id: None, time_in: now, time_out: now };
-                let refusal = self.limit_reached();
-                self.refuse(session, Some("subscribe"), &refusal, Some(&name), &envelope);
-            }
-        }
-    }
-
-    fn unsubscribe(
-        &mut self,
-        key: SessionKey,
-        wanted: &Subscription,
-        name: &str,
-        envelope: &Envelope,
-    ) {
-        let is_meant = |topic: Topic| {
-            topic == wanted.topic
-                || (!wanted.is_topic_exact && topic.channel_name() == wanted.topic.channel_name())
-        };
-        let mut was_watched = false;
-        let held = if let Some(pattern) = Pattern::parse(name) {
-            was_watched = self.patterns.remove(key, &pattern, is_meant);
-            self.held_matching(key, &pattern)
-        } else if let Some(id) = self.truth.find(name) {
-            self.held_of(key, id)
-        } else {
-            let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
-            return self.refuse(key, Some("unsubscribe"), &refusal, Some(name), envelope);
-        };
-        let mut was_held = false;
-        for held in held.into_iter().filter(|held| is_meant(held.topic)) {
-            self.part(key, held);
-            was_held = true;
-        }
-        let warning = (!was_held && !was_watched).then_some(NOT_HELD);
-        self.ack(key, "unsubscribe", wanted, Some(name), None, warning, envelope);
-    }
-
-    fn held_of(&self, key: SessionKey, id: SymbolId) -> Vec<Held> {
-        let session = self.outboxes.session(key);
-        session.map_or(Vec::new(), |s| s.held.iter().filter(|h| h.symbol == id).copied().collect())
-    }
-
-    fn held_matching(&self, key: SessionKey, pattern: &Pattern) -> Vec<Held> {
-        let Some(session) = self.outboxes.session(key) else { return Vec::new() };
-        let is_meant = |held: &&Held| {
-            let symbol = self.truth.symbol(held.symbol);
-            symbol.is_some_and(|symbol| pattern.matches(&symbol.instrument.symbol))
-        };
-        session.held.iter().filter(is_meant).copied().collect()
-    }
-
-    /// Adds a session to a list of subscribers.
-    fn join(&mut self, key: SessionKey, id: SymbolId, topic: Topic, sequenced: bool) -> Joined {
-        let Some(session) = self.outboxes.session(key) else { return Joined::Already };
-        match session.find(id, topic) {
-            Some(held) if held.sequenced == sequenced => return Joined::Already,
-            Some(held) => self.part(key, held),
-            None if session.held.len() >= self.limits.subscriptions_max => return Joined::Full,
-            None => {}
-        }
-        let class = self.interests[id.index()].class_mut(topic, sequenced);
-        let position = class.subscribers.len() as u32;
-        class.subscribers.push(key);
-        self.counters.subscriptions += 1;
-        if let Some(session) = self.outboxes.session_mut(key) {
-            session.hold(Held { symbol: id, topic, sequenced, position });
-        }
-        Joined::New
-    }
-
-    fn part(&mut self, key: SessionKey, held: Held) {
-        if let Some(session) = self.outboxes.session_mut(key) {
-            session.release(held.symbol, held.topic);
-        }
-        self.leave(held.symbol, held.topic, held.sequenced, held.position);
-    }
-
-    /// Shows a new subscriber the value as of now, encoded once per cycle for all who ask.
-    fn welcome(
-        &mut self,
-        key: SessionKey,
-        id: SymbolId,
-        topic: Topic,
-        sequenced: bool,
-        snapshot: bool,
-    ) {
-        let Self { truth, interests, outboxes, counters, .. } = self;
-        let Some(symbol) = truth.symbol(id) else { return };
-        let sequence = symbol.sequence(topic.channel());
-        if snapshot && encode::is_known(symbol, topic) {
-            let class = interests[id.index()].class_mut(topic, sequenced);
-            let cycle = outboxes.cycle_number();
-            let frame = class.snapshot(cycle, sequence).unwrap_or_else(|| {
-                counters.frames_encoded[topic.index()] += 1;
-                outboxes.encode(None, |out| encode::snapshot(symbol, topic, sequenced, out))
-            });
-            class.remember_snapshot(cycle, sequence, frame);
-            outboxes.push(key, frame);
-        }
-        if sequenced && symbol.state != State::Ok {
-            let (name, state, since) =
-                (&symbol.instrument.symbol, symbol.state, symbol.state_since);
-            let frame = outboxes.encode(None, |out| notice::write_state(name, state, since, out));
-            outboxes.push(key, frame);
-        }
-    }
-
-    fn matching(&self, pattern: &Pattern) -> Vec<(SymbolId, Arc<str>)> {
-        self.truth
-            .symbols()
-            .map(|(id, symbol)| (id, &symbol.instrument.symbol))
-            .filter(|(_, name)| pattern.matches(name))
-            .map(|(id, name)| (id, Arc::clone(name)))
-            .collect()
-    }
-
-    fn limit_reached(&self) -> Refusal {
-        let limit = self.limits.subscriptions_max;
-        Refusal::new(Code::SymbolLimit, format!("a session may hold {limit} subscriptions"))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one reply, named at its one place")]
-    fn ack(
-        &mut self,
-        key: SessionKey,
-        method: &str,
-        wanted: &Subscription,
-        symbol: Option<&str>,
-        sequence: Option<u64>,
-        warning: Option<&str>,
-        envelope: &Envelope,
-    ) {
-        let granted = wanted.sequenced.then_some(Granted {
-            epoch: self.epoch,
-            sequence,
-            recovered: None,
-            pace_ms: 0,
-            qos: Quality::Realtime,
-            on_slow: OnSlow::Conflate,
+    fn list_subscriptions(&mut self, key: SessionKey, envelope: &Envelope) {
+        let Self { ledger, patterns, outboxes, .. } = self;
+        let Some(session) = outboxes.session(key) else { return };
+        let held = session.held.iter().filter_map(|held| {
+            let name = &ledger.symbol(held.symbol)?.instrument.symbol;
+            let terms =
+                Terms { topic: held.topic, kind: held.kind, on_slow: held.on_slow, snapshot: true };
+            Some(listed(terms, name))
         });
-        let (topic, snapshot) = (wanted.topic, wanted.snapshot);
-        let ack = Ack { method, topic, symbol, snapshot, granted, warning };
+        let watched = patterns.of(key).map(|watch| listed(watch.terms, watch.pattern.name()));
+        let mut frame = Vec::new();
+        reply::write_subscriptions(envelope, held.chain(watched), &mut frame);
+        outboxes.answer(key, |out| out.extend_from_slice(&frame));
+    }
+
+    pub(crate) fn ack(
+        &mut self,
+        key: SessionKey,
+        answer: &Answer<'_>,
+        terms: Terms,
+        envelope: &Envelope,
+    ) {
+        let pace_ms = terms.kind.pace.ms();
+        let granted = terms.is_extended().then_some(Granted {
+            epoch: self.epoch,
+            sequence: answer.sequence,
+            recovered: answer.recovered,
+            pace_ms,
+            qos: quality(terms.kind),
+            on_slow: terms.on_slow,
+        });
+        let ack = Ack {
+            method: answer.method,
+            topic: terms.topic,
+            symbol: answer.symbol,
+            snapshot: terms.snapshot,
+            granted,
+            warning: answer.warning,
+        };
         self.outboxes.answer(key, |out| ack.write(envelope, out));
     }
 
-    fn refuse(
+    pub(crate) fn refuse(
         &mut self,
         key: SessionKey,
         method: Option<&str>,
@@ -341,18 +221,40 @@ impl Fanout {
     }
 }
 
-/// What a request costs beyond its message: a name is looked up, a pattern looks at every symbol.
-fn work_of(method: &Method) -> u64 {
-    const NAMES_PER_REQUEST: usize = 50;
-    let (Method::Subscribe(wanted) | Method::Unsubscribe(wanted)) = method else { return 0 };
-    let patterns = wanted.symbols.iter().filter(|name| name.ends_with('*')).count();
-    (wanted.symbols.len() / NAMES_PER_REQUEST + patterns) as u64
+fn listed(terms: Terms, name: &str) -> Listed<'_> {
+    Listed {
+        topic: terms.topic,
+        symbol: Some(name),
+        sequenced: terms.kind.sequenced,
+        qos: quality(terms.kind),
+        pace_ms: terms.kind.pace.ms(),
+        on_slow: terms.on_slow,
+    }
 }
 
-/// What became of an attempt to subscribe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Joined {
-    New,
-    Already,
-    Full,
+const fn quality(kind: Kind) -> Quality {
+    if kind.pace.is_paced() { Quality::Conflated } else { Quality::Realtime }
+}
+
+/// The names that the budget allows to be answered now.
+fn take_names<'a>(names: &'a [String], next: &mut usize, budget: &mut usize) -> &'a [String] {
+    let first = *next;
+    let count = (names.len() - first).min(*budget);
+    *next += count;
+    *budget -= count;
+    &names[first..first + count]
+}
+
+/// What a request costs beyond its message: a name is looked up, a pattern looks at every symbol, a
+/// list tells every subscription.
+fn work_of(method: &Method, held_count: usize) -> u64 {
+    const NAMES_PER_REQUEST: usize = 50;
+    let symbols = match method {
+        Method::Subscribe(wanted) | Method::Unsubscribe(wanted) => &wanted.symbols,
+        Method::Reconfigure(wanted) => &wanted.symbols,
+        Method::ListSubscriptions => return (held_count / NAMES_PER_REQUEST) as u64,
+        Method::Ping | Method::Auth { .. } | Method::Heartbeat { .. } => return 0,
+    };
+    let patterns = symbols.iter().filter(|name| name.ends_with('*')).count();
+    (symbols.len() / NAMES_PER_REQUEST + patterns) as u64
 }

@@ -3,45 +3,50 @@
 //! Every session keeps its socket and is brought up to date by ordinary frames: one update that
 //! turns the last book it was sent into the current one, the newest ticker and bars standing for
 //! all that were missed, and the missed trades as far as the tape holds them. What the tape no
-//! longer holds is announced, number by number, to who asked for numbers.
+//! longer holds is announced, number by number, to who asked for numbers; who did not is closed,
+//! because it cannot be told.
 
-use market::{BookSide, Channel, Symbol, SymbolId, TAPE_LENGTH, Truth};
-use wire::data::{FrameType, Marks};
-use wire::notice;
+use market::{Channel, State, SymbolId, Truth};
+use wire::close::CloseCode;
 use wire::topic::Topic;
 
-use crate::counters::Counters;
 use crate::encode;
-use crate::fanout::{Fanout, deliver};
-use crate::interest::{Class, Interest};
-use crate::outboxes::Outboxes;
-use crate::view;
-
-/// The reason in the notice of a gap.
-const REASON: &str = "lagged";
+use crate::fanout::Fanout;
+use crate::interest::Interest;
+use crate::pace::Pending;
+use crate::shown::{Manner, Shown};
 
 impl Fanout {
     /// Replaces the replica by `truth`, which must come from the same ingest and be newer.
     pub fn handle_truth(&mut self, truth: Truth) {
-        let old = std::mem::replace(&mut self.truth, truth);
-        self.interests.resize_with(self.truth.symbol_count(), Interest::default);
+        let old = std::mem::replace(&mut self.ledger.truth, truth);
+        let new = &self.ledger.truth;
+        self.ledger.interests.resize_with(new.symbol_count(), Interest::default);
+        let trades_shown = |id| old.symbol(id).map_or(0, |s| s.sequence(Channel::Trade));
+        self.ledger.history.begin_anew(new, trades_shown);
+        self.ledger.keep_bases_ready(&old);
         let mut redefined = Vec::new();
-        let mut restated = Vec::new();
-        for (id, new) in self.truth.symbols() {
-            let interest = &self.interests[id.index()];
-            match old.symbol(id) {
-                Some(old) => {
-                    for class in interest.wanted() {
-                        catch_up(class, old, new, &mut self.outboxes, &mut self.counters);
-                    }
-                    if old.state != new.state {
-                        restated.push((id, new.state));
-                    }
-                    if sequence_of(old, new, Channel::Instrument).is_some() {
-                        redefined.push(id);
-                    }
-                }
-                None => redefined.push(id),
+        let mut restated: Vec<(SymbolId, State)> = Vec::new();
+        for (id, new) in self.ledger.truth.symbols() {
+            let Some(old) = old.symbol(id) else {
+                redefined.push(id);
+                continue;
+            };
+            if old.state != new.state {
+                restated.push((id, new.state));
+            }
+            if old.sequence(Channel::Instrument) < new.sequence(Channel::Instrument) {
+                redefined.push(id);
+            }
+        }
+        for (id, old) in old.symbols() {
+            for place in 0..self.ledger.interests[id.index()].classes.len() {
+                let class = (id, place as u32);
+                let topic = self.ledger.class(class).topic;
+                let sequence = old.sequence(topic.channel());
+                let is_known = encode::is_known(old, topic);
+                let shown = if is_known { Shown::UpTo(sequence) } else { Shown::Nothing };
+                self.bring_class_to_now(class, shown);
             }
         }
         for (id, state) in restated {
@@ -50,91 +55,40 @@ impl Fanout {
         self.redefine(&old, &redefined);
     }
 
+    /// Everybody on a class's list was shown so much, and hears the rest; in a paced class, at the
+    /// end of the bucket.
+    fn bring_class_to_now(&mut self, class: Pending, shown: Shown) {
+        let wanted = self.ledger.class(class);
+        if wanted.subscribers.is_empty() {
+            return;
+        }
+        if wanted.kind.pace.is_paced() {
+            return self.ledger.list_pending(class, self.now);
+        }
+        let Self { ledger, limits, outboxes, counters, .. } = self;
+        let told = ledger.catch_up(class, shown, Manner::Merge, limits, outboxes, counters);
+        for position in 0..self.ledger.class(class).subscribers.len() {
+            let key = self.ledger.class(class).subscribers[position];
+            if let Ok(told) = told {
+                self.tell(key, told);
+            } else {
+                let reason = "updates were missed that cannot be told";
+                self.outboxes.close(key, CloseCode::ResyncNeeded, reason);
+            }
+        }
+    }
+
     fn redefine(&mut self, old: &Truth, redefined: &[SymbolId]) {
         if redefined.is_empty() {
             return;
         }
-        let channel = Channel::Instrument;
+        let channel = Topic::Instrument.channel();
         let first_missed = self.listeners.sequence + 1;
-        self.listeners.sequence = self.truth.symbols().map(|(_, s)| s.sequence(channel)).sum();
+        let symbols = self.ledger.truth.symbols();
+        self.listeners.sequence = symbols.map(|(_, s)| s.sequence(channel)).sum();
         self.tell_definitions(redefined, first_missed);
         for id in redefined.iter().filter(|id| old.symbol(**id).is_none()) {
             self.offer_to_patterns(*id);
         }
     }
-}
-
-/// The range of updates that lie between two states of a channel.
-fn sequence_of(old: &Symbol, new: &Symbol, channel: Channel) -> Option<Marks> {
-    let (before, now) = (old.sequence(channel), new.sequence(channel));
-    let stamps = new.stamps(channel);
-    (now > before).then_some(Marks { first_sequence: before + 1, sequence: now, stamps })
-}
-
-fn catch_up(
-    class: &Class,
-    old: &Symbol,
-    new: &Symbol,
-    outboxes: &mut Outboxes,
-    counters: &mut Counters,
-) {
-    let topic = class.topic;
-    let is_first = !encode::is_known(old, topic) && encode::is_known(new, topic);
-    let missed = sequence_of(old, new, topic.channel());
-    if let (Topic::Trade, Some(marks)) = (topic, missed) {
-        return catch_up_trades(class, new, marks, outboxes, counters);
-    }
-    if missed.is_none() && !is_first {
-        return;
-    }
-    let frame = outboxes.encode(None, |out| {
-        let marks = missed.as_ref().filter(|_| class.sequenced);
-        match topic {
-            _ if is_first => encode::snapshot(new, topic, class.sequenced, out),
-            Topic::Book(depth) => {
-                let levels =
-                    BookSide::BOTH.map(|side| view::difference(&old.book, &new.book, side, depth));
-                encode::book(new, levels, new.book.checksum(), FrameType::Update, marks, out);
-            }
-            Topic::Bars(interval) => {
-                let shown = old.bars.current(interval).map_or(0, |bar| bar.begin.0);
-                let count = new.bars.of(interval).filter(|bar| bar.begin.0 >= shown).count();
-                encode::latest_bars(new, interval, count, marks, out);
-            }
-            _ => encode::ticker(new, topic, FrameType::Update, marks, out),
-        }
-    });
-    deliver(class, frame, outboxes, counters);
-}
-
-fn catch_up_trades(
-    class: &Class,
-    new: &Symbol,
-    missed: Marks,
-    outboxes: &mut Outboxes,
-    counters: &mut Counters,
-) {
-    let missed_count = missed.sequence - missed.first_sequence + 1;
-    let kept_count = missed_count.min(TAPE_LENGTH as u64);
-    let first_kept = missed.sequence - kept_count + 1;
-    if first_kept > missed.first_sequence {
-        let (first, last) = (missed.first_sequence, first_kept - 1);
-        counters.trades_announced_missed += (last - first + 1) * class.subscribers.len() as u64;
-        if class.sequenced {
-            let name = &new.instrument.symbol;
-            let frame = outboxes.encode(None, |out| {
-                notice::write_gap(name, class.topic.channel_name(), first, last, REASON, out);
-            });
-            class.subscribers.iter().for_each(|key| outboxes.push(*key, frame));
-        }
-    }
-    let marks = Marks { first_sequence: first_kept, ..missed };
-    let frame = outboxes.encode(None, |out| {
-        if missed.first_sequence == 1 {
-            return encode::snapshot(new, class.topic, class.sequenced, out);
-        }
-        let marks = class.sequenced.then_some(&marks);
-        encode::latest_trades(new, kept_count as usize, marks, out);
-    });
-    deliver(class, frame, outboxes, counters);
 }

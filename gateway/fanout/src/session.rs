@@ -1,11 +1,17 @@
 //! One session: what it holds, what waits for it, how it behaves.
 
-use market::SymbolId;
+use std::collections::VecDeque;
+
+use market::{State, SymbolId};
 use wire::close::CloseCode;
+use wire::request::OnSlow;
 use wire::topic::Topic;
 
+use crate::interest::Kind;
 use crate::limits::Limits;
 use crate::outbox::Outbox;
+use crate::shown::Shown;
+use crate::work::Job;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -20,15 +26,33 @@ impl SessionKey {
     }
 }
 
-/// What a session is subscribed to, by symbol, then topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a session stands with a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Listed among the class's subscribers, at this position: gets every frame.
+    Listed(u32),
+    /// In no list: goes on from what it was shown once its socket takes more.
+    Behind(Shown),
+    /// As `Behind`, but every update after this one is to be replayed.
+    Resuming(u64),
+}
+
+impl Standing {
+    pub(crate) const fn is_listed(self) -> bool {
+        matches!(self, Self::Listed(_))
+    }
+}
+
+/// What a session is subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) symbol: SymbolId,
     pub(crate) topic: Topic,
-    /// Frames carry `x`.
-    pub(crate) sequenced: bool,
-    /// Where the session stands in the list of subscribers.
-    pub(crate) position: u32,
+    pub(crate) kind: Kind,
+    pub(crate) on_slow: OnSlow,
+    /// The state of the symbol it was told of last.
+    pub(crate) told: State,
+    pub(crate) standing: Standing,
 }
 
 impl Held {
@@ -41,14 +65,33 @@ impl Held {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) outbox: Outbox,
-    /// Sorted by symbol and topic.
+    /// Sorted by symbol and topic, so that of a symbol the ticker comes before the trades.
     pub(crate) held: Vec<Held>,
+    /// How many of them are not listed.
+    pub(crate) behind_count: u32,
+    /// The one of them to be served next.
+    pub(crate) cursor: u32,
+    /// Bytes served to it in this cycle from what it is behind.
+    pub(crate) served_bytes: usize,
+    /// Requests not wholly worked off yet.
+    #[expect(clippy::box_collection, reason = "nearly every session has none: 8 bytes, not 32")]
+    pub(crate) jobs: Option<Box<VecDeque<Job>>>,
+    /// When its socket last took something, while it is full.
+    pub(crate) blocked_since: Option<u64>,
+    /// It was told that it is slow.
+    pub(crate) is_warned: bool,
+    /// It asked for any extension: notices make sense to it.
+    pub(crate) is_extended: bool,
+    /// It asked for detailed heartbeats.
+    pub(crate) is_detailed: bool,
+    /// Updates it was sent as part of a later one.
+    pub(crate) merged: u64,
+    /// Updates announced to it as missed.
+    pub(crate) missed: u64,
     /// Set once: no data is queued from then on.
     pub(crate) closing: Option<CloseCode>,
     /// Listed as having something to send.
     pub(crate) is_dirty: bool,
-    /// The state notice it had last ([`crate::Fanout`] counts them), so that it is told each once.
-    pub(crate) noticed: u64,
     pub(crate) sent_at: u64,
     pub(crate) heard_at: u64,
     pub(crate) pinged_at: Option<u64>,
@@ -62,9 +105,18 @@ impl Session {
         Self {
             outbox: Outbox::default(),
             held: Vec::new(),
+            behind_count: 0,
+            cursor: 0,
+            served_bytes: 0,
+            jobs: None,
+            blocked_since: None,
+            is_warned: false,
+            is_extended: false,
+            is_detailed: false,
+            merged: 0,
+            missed: 0,
             closing: None,
             is_dirty: false,
-            noticed: 0,
             sent_at: now,
             heard_at: now,
             pinged_at: None,
@@ -73,26 +125,51 @@ impl Session {
         }
     }
 
+    fn place_of(&self, symbol: SymbolId, topic: Topic) -> Result<usize, usize> {
+        self.held.binary_search_by_key(&(symbol, topic), Held::key)
+    }
+
     pub(crate) fn find(&self, symbol: SymbolId, topic: Topic) -> Option<Held> {
-        self.held.binary_search_by_key(&(symbol, topic), Held::key).ok().map(|at| self.held[at])
+        self.place_of(symbol, topic).ok().map(|at| self.held[at])
     }
 
-    pub(crate) fn find_mut(&mut self, symbol: SymbolId, topic: Topic) -> Option<&mut Held> {
-        let at = self.held.binary_search_by_key(&(symbol, topic), Held::key).ok()?;
-        self.held.get_mut(at)
-    }
-
+    /// Adds a subscription that is not held yet.
     pub(crate) fn hold(&mut self, held: Held) {
-        match self.held.binary_search_by_key(&held.key(), Held::key) {
-            Ok(at) => self.held[at] = held,
-            Err(at) => self.held.insert(at, held),
-        }
+        self.behind_count += u32::from(!held.standing.is_listed());
+        let at = self.place_of(held.symbol, held.topic).unwrap_or_else(|at| at);
+        self.held.insert(at, held);
     }
 
-    pub(crate) fn release(&mut self, symbol: SymbolId, topic: Topic) {
-        if let Ok(at) = self.held.binary_search_by_key(&(symbol, topic), Held::key) {
-            self.held.remove(at);
+    /// Takes subscriptions out, given in the order they are held.
+    pub(crate) fn release_all(&mut self, gone: &[Held]) {
+        let mut gone = gone.iter().peekable();
+        let mut behind_count = 0;
+        self.held.retain(|held| {
+            let is_gone = gone.next_if(|gone| gone.key() == held.key()).is_some();
+            behind_count += u32::from(!is_gone && !held.standing.is_listed());
+            !is_gone
+        });
+        self.behind_count = behind_count;
+    }
+
+    /// Sets where it stands with a subscription.
+    pub(crate) fn stand(&mut self, symbol: SymbolId, topic: Topic, standing: Standing) {
+        let Ok(at) = self.place_of(symbol, topic) else { return };
+        let held = &mut self.held[at];
+        self.behind_count += u32::from(held.standing.is_listed());
+        self.behind_count -= u32::from(standing.is_listed());
+        held.standing = standing;
+    }
+
+    /// Notes the state of a symbol it has been told; true when that is news to it.
+    pub(crate) fn is_news(&mut self, symbol: SymbolId, state: State) -> bool {
+        let first = self.held.partition_point(|held| held.symbol < symbol);
+        let mut is_news = false;
+        for held in self.held[first..].iter_mut().take_while(|held| held.symbol == symbol) {
+            is_news |= held.kind.sequenced && held.told != state;
+            held.told = state;
         }
+        is_news
     }
 
     /// Pays for `work` requests' worth: bursts of ten seconds' worth pass, what would make twice
@@ -132,10 +209,18 @@ pub(crate) enum Payment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::HistoryLimits;
 
     fn limits(requests_per_second_max: u32) -> Limits {
         Limits {
             outbox_bytes_max: 1,
+            slow_warning_bytes: 1,
+            slow_cleared_bytes: 1,
+            write_timeout_ns: 1,
+            trades_behind_max: 1,
+            slice_bytes_max: 1,
+            slice_symbols_max: 1,
+            history: HistoryLimits { bytes_max: 1, age_ns_max: 1 },
             subscriptions_max: 1,
             requests_per_second_max,
             bad_requests_max: 2,

@@ -9,6 +9,8 @@
 use market::{Book, BookChange, BookSide, Level, Price, Size};
 use wire::topic::Depth;
 
+use crate::history::LevelThen;
+
 /// One changed level, with what stood there before.
 #[derive(Clone, Copy, Debug)]
 struct Touched {
@@ -28,7 +30,7 @@ pub(crate) struct Before {
 impl Before {
     /// Notes what `change` is about to change in a book that keeps `levels_max` a side. Levels that
     /// new ones may push out of the book are changed too: a dashboard deeper than the book does not
-    /// cut.
+    /// cut. `note_edges` belongs to it where somebody is to be told.
     pub(crate) fn note(&mut self, book: &Book, levels_max: usize, change: &BookChange<'_>) {
         for (at, side) in BookSide::BOTH.into_iter().enumerate() {
             self.touched[at].clear();
@@ -44,10 +46,28 @@ impl Before {
             // A venue may name a price twice in one change; what counts is before and after.
             self.touched[at].sort_unstable_by_key(|t| t.price);
             self.touched[at].dedup_by_key(|t| t.price);
+        }
+    }
+
+    /// Notes where each depth ends before the change.
+    pub(crate) fn note_edges(&mut self, book: &Book) {
+        for (at, side) in BookSide::BOTH.into_iter().enumerate() {
             for (depth, edges) in Depth::ALL.into_iter().zip(&mut self.edges) {
                 edges[at] = book.nth(side, depth.levels() - 1).map(|level| level.price);
             }
         }
+    }
+
+    /// The levels that `note` noted, as they were and as they are now in `book`.
+    pub(crate) fn levels<'a>(&'a self, book: &'a Book) -> impl Iterator<Item = LevelThen> + 'a {
+        BookSide::BOTH.into_iter().zip(&self.touched).flat_map(move |(side, touched)| {
+            touched.iter().map(move |t| LevelThen {
+                side,
+                price: t.price,
+                was: t.was,
+                is: book.size_at(side, t.price).unwrap_or_default(),
+            })
+        })
     }
 
     /// Replaces `update` by what the top `depth` levels of one side need to hear.
@@ -146,6 +166,7 @@ mod tests {
                 let change =
                     BookChange { bids: Levels::new(&changes[0]), asks: Levels::new(&changes[1]) };
                 before.note(&book, levels_max, &change);
+                before.note_edges(&book);
                 for side in BookSide::BOTH {
                     change.side(side).iter().for_each(|level| book.apply(side, level));
                 }
@@ -173,6 +194,7 @@ mod tests {
         let deep = [Level { price: Price(1), size: Size(0) }];
         let change = BookChange { bids: Levels::new(&deep), asks: Levels::new(&[]) };
         before.note(&book, 1000, &change);
+        before.note_edges(&book);
         book.apply(BookSide::Bid, deep[0]);
         let mut update = Vec::new();
         before.update(&book, BookSide::Bid, Depth::DEFAULT, &mut update);

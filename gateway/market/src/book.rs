@@ -61,6 +61,13 @@ impl Book {
         }
     }
 
+    /// The best `depth` levels of each side, as a book of their own.
+    #[must_use]
+    pub fn top(&self, depth: usize) -> Self {
+        let top = |levels: &[Level]| levels[levels.len().saturating_sub(depth)..].to_vec();
+        Self { bids: top(&self.bids), asks: top(&self.asks) }
+    }
+
     /// Empties both sides; their memory stays.
     pub fn clear(&mut self) {
         self.bids.clear();

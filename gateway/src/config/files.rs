@@ -50,9 +50,10 @@ impl Config {
         let symbols = symbols.min(self.ingest.symbols_max) as u64;
         let replicas = self.shard.count as u64 + 1;
         let levels = 2 * self.ingest.book_levels_max as u64;
+        let history = self.shard.count as u64 * self.shard.history_bytes_max as u64;
         let message = self.ingest.message_bytes_max as u64 * self.ingest.feeds.len() as u64;
         MemoryEstimate {
-            fixed_bytes: (self.ring.bytes as u64).saturating_add(message),
+            fixed_bytes: (self.ring.bytes as u64).saturating_add(message).saturating_add(history),
             books_bytes_max: symbols * replicas * levels * LEVEL_BYTES,
             outboxes_bytes_max: (self.door.sessions_max as u64)
                 .saturating_mul(self.shard.outbox_bytes_max as u64),

@@ -157,6 +157,14 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
         flush_window: Duration::from_micros(s.number("flush_window_us", 0..=100_000, 0)),
         mailbox_max: size(s, "mailbox_max", 1, 65_536, 1024),
         outbox_bytes_max: size(s, "outbox_bytes_max", 65_536, GIB, MIB),
+        slow_warning_bytes: size(s, "slow_warning_bytes", 1024, GIB, 262_144),
+        slow_cleared_bytes: size(s, "slow_cleared_bytes", 0, GIB, 65_536),
+        write_timeout: millis(s, "write_timeout_ms", 100, HOUR_MS, 10_000),
+        trades_behind_max: size(s, "trades_behind_max", 1, 1_000_000, 1000),
+        slice_bytes_max: size(s, "slice_bytes_max", 16_384, GIB, 262_144),
+        slice_symbols_max: size(s, "slice_symbols_max", 1, 1_000_000, 128),
+        history_bytes_max: size(s, "history_bytes_max", 0, 64 * GIB, 64 * MIB),
+        history: millis(s, "history_ms", 0, 24 * HOUR_MS, 60_000),
         message_bytes_max: size(s, "message_bytes_max", 1024, 16 * MIB, 65_536),
         subscriptions_max: size(s, "subscriptions_max", 1, 1_000_000, 10_000),
         requests_per_second_max: count(s, "requests_per_second_max", 1, 100_000, 50),
@@ -166,6 +174,11 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
         pong_timeout: millis(s, "pong_timeout_ms", 100, 10 * MINUTE_MS, 10_000),
         stop_timeout: millis(s, "stop_timeout_ms", 100, 10 * MINUTE_MS, 5000),
     };
+    if shard.slow_cleared_bytes > shard.slow_warning_bytes {
+        let reason = format!("must not be above slow_warning_bytes, {}", shard.slow_warning_bytes);
+        let line = s.line_of("slow_cleared_bytes").or(s.line_of("slow_warning_bytes"));
+        s.refuse_number(line, "slow_cleared_bytes", shard.slow_cleared_bytes as u64, reason);
+    }
     section.finish();
     shard
 }

@@ -90,9 +90,25 @@ pub struct Shard {
     pub flush_window: Duration,
     /// Arrivals waiting for one shard; more are answered 503.
     pub mailbox_max: usize,
-    /// Bytes of updates waiting for one session; beyond it the session is closed as too slow
-    /// (4001).
+    /// Bytes of answers and notices waiting for one session, and the most that one may be behind who
+    /// asked to be closed then; beyond it the session is closed as too slow (4001).
     pub outbox_bytes_max: usize,
+    /// Bytes behind at which a session is warned.
+    pub slow_warning_bytes: usize,
+    /// Bytes behind at which the warning is taken back.
+    pub slow_cleared_bytes: usize,
+    /// For how long a socket may take nothing of what waits; then the session is closed (4001).
+    pub write_timeout: Duration,
+    /// Trades of a symbol that a slow session is still told one by one.
+    pub trades_behind_max: usize,
+    /// Bytes of snapshots and catching up that one session is served per cycle.
+    pub slice_bytes_max: usize,
+    /// Symbols of large requests that are worked off per cycle.
+    pub slice_symbols_max: usize,
+    /// Bytes of the latest updates that a shard keeps for who resumes.
+    pub history_bytes_max: usize,
+    /// Age of the oldest of them.
+    pub history: Duration,
     /// Size of one message from a dashboard.
     pub message_bytes_max: usize,
     /// Subscriptions of one session; more are refused one by one (`SYMBOL_LIMIT`).

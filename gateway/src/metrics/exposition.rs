@@ -129,11 +129,20 @@ fn write_shards(shards: &[ShardMetrics], text: &mut Text) {
     all.gauge("ring_lag_records", "Records behind the ring's writer.", |s| &s.ring_lag_records);
     all.counter("laps_total", "Times the ring's writer overtook the shard.", |s| &s.laps);
     all.counter("lost_records_total", "Records lost by that.", |s| &s.lost_records);
+    all.family("updates_missed_total", "Updates announced as missed, over sessions.", |s| {
+        &s.updates_missed
+    });
     all.counter(
-        "trades_announced_missed_total",
-        "Trades announced as missed, over sessions.",
-        |s| &s.trades_announced_missed,
+        "updates_merged_total",
+        "Updates that a later one stood for, over sessions.",
+        |s| &s.updates_merged,
     );
+    all.counter("fallen_behind_total", "Times a full socket took a session off the lists.", |s| {
+        &s.fallen_behind
+    });
+    all.gauge("sessions_behind", "Sessions behind now.", |s| &s.sessions_behind);
+    all.counter("slow_warnings_total", "Warnings of being slow.", |s| &s.slow_warnings);
+    all.family("resumes_total", "Subscriptions that asked to resume.", |s| &s.resumes);
     all.counter("cycles_total", "Turns of the loop.", |s| &s.cycles);
     all.counter("parks_total", "Times the shard slept.", |s| &s.parks);
     all.gauge("outbox_bytes", "Bytes waiting for sessions.", |s| &s.outbox_bytes);

@@ -17,7 +17,7 @@ pub use cell::{Counter, Gauge};
 pub use door::{DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
 pub use ingest::{DecodeFailure, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};
-pub use shard::{Channel, CloseReason, ShardMetrics};
+pub use shard::{Channel, CloseReason, Resume, ShardMetrics};
 
 use crate::latency::Latency;
 

@@ -1,5 +1,6 @@
 //! What one shard counts. Written by that shard's thread alone.
 
+use fanout::Missed;
 use wire::close::CloseCode;
 use wire::refusal::Code;
 
@@ -21,6 +22,15 @@ label_set! {
     Instrument = "instrument",
     /// Proof of life.
     Heartbeat = "heartbeat",
+}
+
+label_set! {
+    /// What became of a wish to resume.
+    Resume, "outcome",
+    /// Every missed update followed.
+    Recovered = "recovered",
+    /// A snapshot followed.
+    NotRecovered = "not_recovered",
 }
 
 /// Why a session ended: a close code of the one table, or no close frame at all.
@@ -85,6 +95,20 @@ impl Label for Code {
     }
 }
 
+impl Label for Missed {
+    const KEY: &'static str = "reason";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; Missed::ALL.len()];
+
+    fn index(self) -> usize {
+        Self::index(self)
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 /// One shard's numbers.
 #[derive(Debug, Default)]
 #[repr(align(128))] // No cache line is shared with another thread's cells.
@@ -125,8 +149,18 @@ pub struct ShardMetrics {
     pub laps: Counter,
     /// Records lost by that.
     pub lost_records: Counter,
-    /// Trades announced as missed after a lap, summed over sessions.
-    pub trades_announced_missed: Counter,
+    /// Updates announced to sessions as missed, by reason.
+    pub updates_missed: Family<Missed>,
+    /// Updates that a later one stood for, summed over sessions.
+    pub updates_merged: Counter,
+    /// Times a session's socket was full and it went on with marks instead of frames.
+    pub fallen_behind: Counter,
+    /// Sessions that are behind now.
+    pub sessions_behind: Gauge,
+    /// Warnings of being slow.
+    pub slow_warnings: Counter,
+    /// Subscriptions that asked to go on where they had left off, by outcome.
+    pub resumes: Family<Resume>,
     /// Turns of the loop.
     pub cycles: Counter,
     /// Times the shard slept.

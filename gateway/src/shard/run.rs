@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fanout::{Fanout, Limits};
+use fanout::{Fanout, HistoryLimits, Limits};
 use handoff::{Batch, Read};
 use market::{Nanos, Tick};
 use mio::Events;
@@ -55,6 +55,16 @@ impl Shard {
         let settings = &parts.settings;
         let limits = Limits {
             outbox_bytes_max: settings.outbox_bytes_max,
+            slow_warning_bytes: settings.slow_warning_bytes as u64,
+            slow_cleared_bytes: settings.slow_cleared_bytes as u64,
+            write_timeout_ns: nanos(settings.write_timeout),
+            trades_behind_max: settings.trades_behind_max as u64,
+            slice_bytes_max: settings.slice_bytes_max,
+            slice_symbols_max: settings.slice_symbols_max,
+            history: HistoryLimits {
+                bytes_max: settings.history_bytes_max,
+                age_ns_max: nanos(settings.history),
+            },
             subscriptions_max: settings.subscriptions_max,
             requests_per_second_max: settings.requests_per_second_max,
             bad_requests_max: settings.bad_requests_max,
@@ -77,9 +87,14 @@ impl Shard {
 
     /// One turn; true when it was the last.
     fn cycle(&mut self, events: &mut Events) -> bool {
+        // Before anything of this cycle is queued: what a lap did to sessions is told first.
+        self.take_replica();
         let records = self.drain_ring();
         let arrivals = self.take_arrivals();
-        let is_idle = records == 0 && arrivals == 0 && !self.parts.connections.has_unread();
+        let is_idle = records == 0
+            && arrivals == 0
+            && !self.parts.connections.has_unread()
+            && !self.fanout.has_work();
         if !self.rest(events, records, arrivals) {
             self.wait(events, is_idle);
         }
@@ -88,10 +103,11 @@ impl Shard {
             self.parts.connections.ready(event, &mut self.fanout);
         }
         self.parts.connections.read_on(&mut self.fanout, now);
-        self.take_replica();
         if now.0 >= self.look_at {
             self.look(now);
         }
+        self.fanout.handle_work(now);
+        self.fanout.handle_pace(now.0);
         self.write(now);
         if self.parts.connections.has_ended() {
             // The door must not refuse who comes back for want of the place he left.
@@ -238,7 +254,8 @@ impl Shard {
             return Duration::ZERO;
         }
         self.metrics().parks.inc();
-        Duration::from_nanos(self.look_at.saturating_sub(clock::now().0)).min(LOOK_EVERY)
+        let due_at = self.fanout.pace_due_at().map_or(self.look_at, |at| at.min(self.look_at));
+        Duration::from_nanos(due_at.saturating_sub(clock::now().0)).min(LOOK_EVERY)
     }
 
     /// What is done some twenty times a second.

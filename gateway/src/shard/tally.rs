@@ -1,11 +1,11 @@
 //! From the fan-out's plain totals to the shard's metrics.
 
-use fanout::Counters;
+use fanout::{Counters, Missed};
 use wire::refusal::Code;
 use wire::topic::Topic;
 
 use super::connections::Output;
-use crate::metrics::{Channel, ShardMetrics};
+use crate::metrics::{Channel, Resume, ShardMetrics};
 
 /// Remembers what was counted already, because metrics only grow by what is new.
 #[derive(Debug, Default)]
@@ -29,8 +29,17 @@ impl Tally {
         }
         metrics.frames_encoded.of(Channel::Heartbeat).add(counters.heartbeats - before.heartbeats);
         metrics.requests.add(counters.requests - before.requests);
-        let missed = counters.trades_announced_missed - before.trades_announced_missed;
-        metrics.trades_announced_missed.add(missed);
+        for reason in Missed::ALL {
+            let new =
+                counters.updates_missed[reason.index()] - before.updates_missed[reason.index()];
+            metrics.updates_missed.of(reason).add(new);
+        }
+        metrics.updates_merged.add(counters.updates_merged - before.updates_merged);
+        metrics.fallen_behind.add(counters.fallen_behind - before.fallen_behind);
+        metrics.slow_warnings.add(counters.slow_warnings - before.slow_warnings);
+        metrics.resumes.of(Resume::Recovered).add(counters.resumed - before.resumed);
+        metrics.resumes.of(Resume::NotRecovered).add(counters.not_resumed - before.not_resumed);
+        metrics.sessions_behind.set(counters.sessions_behind);
         metrics.subscriptions.set(counters.subscriptions);
     }
 }

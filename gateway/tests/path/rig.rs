@@ -36,11 +36,14 @@ impl Papers {
         Self { folder, tls, cert_file, key_file }
     }
 
-    /// A config on the ports given; `rest` is what stands behind its tables `door` and `admin`.
+    /// A config on the ports given; `rest` is what stands behind its tables `door` and `admin`. The
+    /// kernel's buffers are deep, so that a test's dashboard that a busy machine holds up is not
+    /// taken for a slow one.
     pub fn config(&self, door: SocketAddr, rest: &str) -> String {
         let (cert, key) = (self.cert_file.display(), self.key_file.display());
         format!(
             "[door]\nlisten = \"{door}\"\ncert_file = \"{cert}\"\nkey_file = \"{key}\"\n\
+             send_buffer_bytes = 0\nnotsent_bytes_max = 0\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n{rest}"
         )
     }

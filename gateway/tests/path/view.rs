@@ -192,7 +192,7 @@ impl View {
                 *known = to;
                 self.announced += to - from + 1;
             }
-            Some("drain") => {}
+            Some("drain" | "slow_warning" | "slow_cleared") => {}
             _ => return Err("a notice of no known kind".to_owned()),
         }
         Ok(())

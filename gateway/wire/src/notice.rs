@@ -4,7 +4,8 @@ use market::{Nanos, State, digits};
 
 use crate::frame;
 use crate::json::{write_string, write_time};
-use crate::reply::Quality;
+use crate::reply::{Quality, write_subject};
+use crate::topic::Topic;
 
 /// The version the status message states.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -92,21 +93,19 @@ pub fn write_state(symbol: &str, state: State, since: Nanos, out: &mut Vec<u8>) 
     });
 }
 
-/// Appends a notice that updates `first..=last` of a channel will not come.
+/// Appends a notice that updates `first..=last` will not come. It names the topic with its
+/// parameters, because bars of two intervals are numbered apart.
 pub fn write_gap(
     symbol: &str,
-    channel: &str,
+    topic: Topic,
     first: u64,
     last: u64,
     reason: &str,
     out: &mut Vec<u8>,
 ) {
     write_notice("gap", out, |out| {
-        out.extend_from_slice(b",\"symbol\":");
-        write_string(symbol, out);
-        out.extend_from_slice(b",\"channel\":\"");
-        out.extend_from_slice(channel.as_bytes());
-        out.push(b'"');
+        out.push(b',');
+        write_subject(topic, Some(symbol), out);
         write_number("from_seq", first, out);
         write_number("to_seq", last, out);
         write_number("count", last - first + 1, out);
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn a_gap_counts_both_ends() {
         let mut out = Vec::new();
-        write_gap("A/B", "trade", 5, 7, "lagged", &mut out);
+        write_gap("A/B", Topic::Trade, 5, 7, "lagged", &mut out);
         assert!(String::from_utf8_lossy(&out).contains(r#""from_seq":5,"to_seq":7,"count":3"#));
     }
 

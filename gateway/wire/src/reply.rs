@@ -251,7 +251,7 @@ fn write_bool(value: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends channel, parameters and symbol.
-fn write_subject(topic: Topic, symbol: Option<&str>, out: &mut Vec<u8>) {
+pub(crate) fn write_subject(topic: Topic, symbol: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"channel\":\"");
     out.extend_from_slice(topic.channel_name().as_bytes());
     out.push(b'"');

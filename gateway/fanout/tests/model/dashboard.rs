@@ -18,6 +18,22 @@ struct Message<'a> {
     success: Option<bool>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    method: Option<&'a str>,
+    #[serde(borrow)]
+    result: Option<Granted<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Granted<'a> {
+    channel: &'a str,
+    symbol: Option<&'a str>,
+    interval: Option<u64>,
+    x: Option<Extension>,
+}
+
+#[derive(Deserialize)]
+struct Extension {
+    recovered: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -60,15 +76,44 @@ struct Notice<'a> {
     channel: Option<&'a str>,
     from_seq: Option<u64>,
     to_seq: Option<u64>,
+    reason: Option<&'a str>,
+    interval: Option<u64>,
+}
+
+/// How a subscription is to be served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) sequenced: bool,
+    /// As granted.
+    pub(crate) pace_ms: u64,
+    /// Ranges are announced instead of merged.
+    pub(crate) skip: bool,
+}
+
+impl Terms {
+    /// The `x` that asks for them.
+    pub(crate) fn ask(self) -> String {
+        let pace = match self.pace_ms {
+            0 => String::new(),
+            ms => format!(",\"conflate_ms\":{ms}"),
+        };
+        let on_slow = if self.skip { ",\"on_slow\":\"skip\"" } else { "" };
+        format!("\"seq\":{}{pace}{on_slow}", self.sequenced)
+    }
 }
 
 /// One subscription as the client sees it.
 pub(crate) struct Followed {
-    symbol: String,
-    channel: &'static str,
-    parameter: &'static str,
-    sequenced: bool,
-    sequence: Option<u64>,
+    pub(crate) symbol: String,
+    pub(crate) channel: &'static str,
+    pub(crate) parameter: &'static str,
+    pub(crate) terms: Terms,
+    pub(crate) sequence: Option<u64>,
+    has_snapshot: bool,
+    /// Something happened that lets one frame stand for several updates.
+    pub(crate) may_merge: bool,
+    /// The bucket of the latest update frame.
+    pub(crate) bucket: Option<u64>,
     bids: BTreeMap<i64, i64>,
     asks: BTreeMap<i64, i64>,
     trade_ids: BTreeSet<u64>,
@@ -82,15 +127,18 @@ impl Followed {
         symbol: &str,
         channel: &'static str,
         parameter: &'static str,
-        sequenced: bool,
+        terms: Terms,
         venue: &Venue,
     ) -> Self {
         Self {
             symbol: symbol.to_owned(),
             channel,
             parameter,
-            sequenced,
+            terms,
             sequence: None,
+            has_snapshot: false,
+            may_merge: false,
+            bucket: None,
             bids: BTreeMap::new(),
             asks: BTreeMap::new(),
             trade_ids: BTreeSet::new(),
@@ -99,23 +147,53 @@ impl Followed {
         }
     }
 
+    /// Bars of two intervals differ by it alone.
+    fn is_of(&self, interval: Option<u64>) -> bool {
+        interval.is_none_or(|i| self.parameter.ends_with(&format!(":{i}")))
+    }
+
+    /// A fresh snapshot is to come.
+    fn begin_anew(&mut self) {
+        self.sequence = None;
+        self.has_snapshot = false;
+        self.newest = None;
+        self.trade_ids.clear();
+        self.excused.clear();
+        self.bids.clear();
+        self.asks.clear();
+    }
+
     fn depth(&self) -> usize {
         let digits: String = self.parameter.chars().filter(char::is_ascii_digit).collect();
         digits.parse().expect("book parameters name a depth")
     }
 
-    fn receive(&mut self, kind: &str, items: &[Item<'_>], x: Option<&X>) {
+    fn receive(&mut self, kind: &str, items: &[Item<'_>], x: Option<&X>, now: u64) {
+        let name = format!("{} {}", self.symbol, self.channel);
         if let Some(x) = x {
             let (seq, first) = (x.seq.expect("a number"), x.first_seq);
             let first = first.unwrap_or(seq);
             assert_eq!(x.merged.unwrap_or(1), seq - first + 1);
             if kind == "update" {
                 let due = self.sequence.expect("a snapshot comes first") + 1;
-                assert_eq!(first, due, "{} {}", self.symbol, self.channel);
+                assert_eq!(first, due, "{name}");
+                assert!(first == seq || self.may_merge || self.terms.pace_ms > 0, "{name} merged");
+                assert!(first == seq || self.channel != "trade", "merged trades");
             }
             self.sequence = Some(seq);
         } else {
             assert!(kind == "snapshot" || self.newest.is_some(), "a snapshot comes first");
+        }
+        assert!(kind == "update" || !self.has_snapshot, "{name}: a second snapshot");
+        self.has_snapshot = true;
+        // A ticker may be let through before its time, by a trade.
+        if self.terms.pace_ms > 0 && kind == "update" && self.channel != "ticker" {
+            let bucket = Some(now / (self.terms.pace_ms * 1_000_000));
+            assert!(self.bucket < bucket || self.may_merge, "{name}: two frames in a bucket");
+            self.bucket = bucket;
+        }
+        if let ("trade", "snapshot", Some(first)) = (self.channel, kind, items.first()) {
+            self.excused.extend(1..first.trade_id.expect("trades are numbered"));
         }
         for item in items {
             match self.channel {
@@ -181,9 +259,7 @@ impl Followed {
                     .iter()
                     .filter(|id| !self.trade_ids.contains(id) && !self.excused.contains(id))
                     .collect();
-                // Plain sessions are not told of holes; only a lap of more than 50 trades makes
-                // one.
-                assert!(missing.is_empty() || !self.sequenced, "{missing:?} never came");
+                assert!(missing.is_empty(), "{missing:?} never came");
             }
             "ticker" if self.parameter.contains("bbo") => {
                 if let Some((bid, ..)) = symbol.quote {
@@ -203,11 +279,23 @@ impl Followed {
 #[derive(Default)]
 pub(crate) struct Dashboard {
     pub(crate) followed: Vec<Followed>,
-    pub(crate) patterns: Vec<(String, &'static str, &'static str, bool)>,
+    pub(crate) patterns: Vec<(String, &'static str, &'static str, Terms)>,
     pub(crate) is_blocked: bool,
     /// Which of each channel's parameters it uses.
     pub(crate) habit: usize,
     pub(crate) frame_count: usize,
+    /// It followed what it cannot be told holes of when the shard was lapped.
+    pub(crate) was_fatal: bool,
+    /// The code it was closed with.
+    pub(crate) closed: Option<u16>,
+    /// Frames as they come are of this moment.
+    pub(crate) now: u64,
+    /// When its socket last took something.
+    pub(crate) served_at: u64,
+    /// Subscriptions it asked to go on with, and what became of them.
+    pub(crate) asked_to_resume: bool,
+    pub(crate) resumed_count: usize,
+    pub(crate) not_resumed: Vec<(String, String)>,
 }
 
 impl Dashboard {
@@ -217,18 +305,10 @@ impl Dashboard {
         };
         match self.followed.iter_mut().find(same) {
             // Already subscribed in the same way: nothing changes, no second snapshot comes.
-            Some(old) if old.sequenced == new.sequenced => {}
+            Some(old) if old.terms == new.terms => {}
             Some(old) => *old = new,
             None => self.followed.push(new),
         }
-    }
-
-    /// True when it follows the topic with the other kind of frame: a switch, not an addition.
-    pub(crate) fn would_switch(&self, name: &str, topic: (&str, &str), sequenced: bool) -> bool {
-        self.followed.iter().any(|f| {
-            (&*f.symbol, f.channel, f.parameter) == (name, topic.0, topic.1)
-                && f.sequenced != sequenced
-        })
     }
 
     pub(crate) fn unfollow(&mut self, symbol: &str, channel: &str, parameter: &str) {
@@ -237,11 +317,21 @@ impl Dashboard {
     }
 
     pub(crate) fn follow_patterns(&mut self, name: &str, venue: &Venue) {
-        for (pattern, channel, parameter, sequenced) in self.patterns.clone() {
+        for (pattern, channel, parameter, terms) in self.patterns.clone() {
             if name.starts_with(pattern.trim_end_matches('*')) {
-                self.follow(Followed::new(name, channel, parameter, sequenced, venue));
+                self.follow(Followed::new(name, channel, parameter, terms, venue));
             }
         }
+    }
+
+    /// It follows trades without numbers: holes cannot be told to it.
+    pub(crate) fn has_fatal(&self) -> bool {
+        self.followed.iter().any(|f| f.channel == "trade" && !f.terms.sequenced)
+    }
+
+    /// From now on, until it holds everything again, one frame may stand for several updates.
+    pub(crate) fn may_merge(&mut self) {
+        self.followed.iter_mut().for_each(|followed| followed.may_merge = true);
     }
 
     /// Reads whole frames.
@@ -255,6 +345,10 @@ impl Dashboard {
                 126 => 4,
                 _ => 2,
             };
+            if frame[0] == 0x88 {
+                self.closed = Some(u16::from_be_bytes([frame[start], frame[start + 1]]));
+                continue;
+            }
             let text = std::str::from_utf8(&frame[start..]).expect("UTF-8");
             self.message(text);
         }
@@ -264,6 +358,22 @@ impl Dashboard {
         self.frame_count += 1;
         let message: Message<'_> = serde_json::from_str(text).expect("well-formed");
         assert!(message.error.is_none() || message.success == Some(false));
+        if let (Some("subscribe"), Some(result)) = (message.method, &message.result) {
+            match result.x.as_ref().and_then(|x| x.recovered) {
+                Some(true) => self.resumed_count += 1,
+                Some(false) => {
+                    let symbol = result.symbol.expect("patterns do not resume").to_owned();
+                    self.not_resumed.push((symbol, result.channel.to_owned()));
+                    let is_it = |f: &&mut Followed| {
+                        Some(&*f.symbol) == result.symbol
+                            && f.channel == result.channel
+                            && f.is_of(result.interval)
+                    };
+                    self.followed.iter_mut().filter(is_it).for_each(Followed::begin_anew);
+                }
+                None => assert!(!self.asked_to_resume, "an ack does not say what was asked"),
+            }
+        }
         let Some(data) = message.data else { return };
         match message.channel.expect("data has a channel") {
             "status" | "heartbeat" => {}
@@ -282,10 +392,10 @@ impl Dashboard {
             .followed
             .iter_mut()
             .filter(|f| f.symbol == first.symbol && f.channel == channel)
-            .filter(|f| f.sequenced == x.is_some())
-            .find(|f| first.interval.is_none_or(|i| f.parameter.ends_with(&format!(":{i}"))));
+            .filter(|f| f.terms.sequenced == x.is_some())
+            .find(|f| f.is_of(first.interval));
         match followed {
-            Some(followed) => followed.receive(kind, items, x),
+            Some(followed) => followed.receive(kind, items, x, self.now),
             None => panic!("nobody asked for {channel} of {}", first.symbol),
         }
     }
@@ -295,8 +405,17 @@ impl Dashboard {
         for notice in notices.iter().filter(|n| n.kind == "gap") {
             let (from, to) = (notice.from_seq.expect("from"), notice.to_seq.expect("to"));
             for followed in self.followed.iter_mut().filter(|f| {
-                f.symbol == notice.symbol && Some(f.channel) == notice.channel && f.sequenced
+                f.symbol == notice.symbol
+                    && Some(f.channel) == notice.channel
+                    && f.terms.sequenced
+                    && f.is_of(notice.interval)
             }) {
+                assert!(followed.may_merge, "a gap out of nothing");
+                let is_fair = match notice.reason.expect("a reason") {
+                    "skipped" => followed.terms.skip && followed.channel != "trade",
+                    _ => followed.channel == "trade",
+                };
+                assert!(is_fair, "{} {:?}", followed.channel, notice.reason);
                 assert_eq!(followed.sequence.unwrap_or(0) + 1, from, "a gap begins where we are");
                 followed.sequence = Some(to);
                 // The model numbers trades as the channel does.
@@ -305,9 +424,13 @@ impl Dashboard {
         }
     }
 
-    pub(crate) fn check(&self, venue: &Venue) {
-        for followed in &self.followed {
-            followed.check(venue);
+    /// It must hold what the venue holds; who is paced, only when every bucket has ended.
+    pub(crate) fn check(&mut self, venue: &Venue, is_paced_due: bool) {
+        for followed in &mut self.followed {
+            if followed.terms.pace_ms == 0 || is_paced_due {
+                followed.check(venue);
+                followed.may_merge = false;
+            }
         }
     }
 }

@@ -1,0 +1,289 @@
+//! What somebody must hear who has been shown so much: the frames that lead from there to now.
+//!
+//! Made once a cycle for all who stand at the same mark. Quotes, bars and books are told by one
+//! frame that stands for all that were missed; trades one by one, and those no longer held are
+//! announced. A dashboard that uses no numbers cannot be told of missing trades: for it there is a
+//! hole, and no way to go on.
+
+use market::{Book, BookChange, BookSide, Channel, Interval, Levels, Nanos, Symbol, SymbolId};
+use wire::data::{self, FrameType, Marks};
+use wire::notice;
+use wire::topic::{Depth, Topic};
+
+use crate::counters::{Counters, Missed};
+use crate::cycle::{Frames, Origin};
+use crate::encode;
+use crate::history::History;
+use crate::interest::Class;
+use crate::ledger::Ledger;
+use crate::limits::Limits;
+use crate::outboxes::Outboxes;
+use crate::pace::Pending;
+use crate::shown::{Manner, Shown};
+use crate::view::{self, Before};
+
+/// What is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) frames: Frames,
+    /// Updates that a later one stands for.
+    pub(crate) merged: u64,
+    /// Updates announced as missed, by [`Missed::index`].
+    pub(crate) missed: [u64; Missed::ALL.len()],
+}
+
+/// Something was missed that cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole;
+
+/// One making of frames.
+struct Making<'a> {
+    id: SymbolId,
+    symbol: &'a Symbol,
+    class: &'a Class,
+    history: &'a History,
+    before: &'a mut Before,
+    outboxes: &'a mut Outboxes,
+    manner: Manner,
+    trades_behind_max: u64,
+    merged: u64,
+    missed: [u64; Missed::ALL.len()],
+}
+
+impl Ledger {
+    /// The frames for one of `class` who has been shown so much.
+    pub(crate) fn catch_up(
+        &mut self,
+        class: Pending,
+        shown: Shown,
+        manner: Manner,
+        limits: &Limits,
+        outboxes: &mut Outboxes,
+        counters: &mut Counters,
+    ) -> Result<Told, Hole> {
+        let (id, place) = class;
+        let Self { truth, history, interests, before, .. } = self;
+        let symbol = truth.symbol(id).ok_or(Hole)?;
+        let class = &mut interests[id.index()].classes[place as usize];
+        let sequence = symbol.sequence(class.topic.channel());
+        let cycle = outboxes.cycle_number();
+        if let Some(told) = class.made(cycle, shown, manner, sequence) {
+            return Ok(told);
+        }
+        let count = outboxes.frame_count();
+        let trades_behind_max = limits.trades_behind_max;
+        let (merged, missed) = (0, Default::default());
+        let mut making = Making {
+            id,
+            symbol,
+            class,
+            history,
+            before,
+            outboxes,
+            manner,
+            trades_behind_max,
+            merged,
+            missed,
+        };
+        making.make(shown)?;
+        let Making { merged, missed, .. } = making;
+        let told = Told { frames: outboxes.frames_since(count), merged, missed };
+        if manner == Manner::Skip && missed != [0; Missed::ALL.len()] {
+            class.keep_base_at(shown, sequence - 1);
+        }
+        counters.frames_encoded[class.topic.index()] += told.frames.iter().len() as u64;
+        class.remember(cycle, shown, manner, sequence, told);
+        Ok(told)
+    }
+}
+
+impl Making<'_> {
+    fn make(&mut self, shown: Shown) -> Result<(), Hole> {
+        let topic = self.class.topic;
+        let sequence = self.symbol.sequence(topic.channel());
+        match shown {
+            Shown::UpTo(shown) if shown == sequence => {}
+            Shown::Nothing if encode::is_known(self.symbol, topic) => self.snapshot(),
+            Shown::Nothing => {}
+            Shown::UpTo(shown) => match topic {
+                Topic::Trade => self.trades(shown)?,
+                Topic::Book(depth) => self.book(depth, shown)?,
+                Topic::Bars(interval) => self.bars(interval, shown),
+                _ => self.ticker(shown),
+            },
+        }
+        Ok(())
+    }
+
+    fn origin(&self, shown: u64) -> Origin {
+        Origin { symbol: self.id, topic: self.class.topic, shown: Shown::UpTo(shown) }
+    }
+
+    fn snapshot(&mut self) {
+        let (symbol, topic) = (self.symbol, self.class.topic);
+        let sequenced = self.class.kind.sequenced;
+        let origin = Origin { symbol: self.id, topic, shown: Shown::Nothing };
+        self.outboxes.encode_data(None, origin, |out| {
+            encode::snapshot(symbol, topic, sequenced, out);
+        });
+    }
+
+    /// Announces updates as missed.
+    fn gap(&mut self, first: u64, last: u64, reason: Missed) {
+        if first > last {
+            return;
+        }
+        self.missed[reason.index()] += last - first + 1;
+        let name = &self.symbol.instrument.symbol;
+        let topic = self.class.topic;
+        self.outboxes.encode_data(None, self.origin(first - 1), |out| {
+            notice::write_gap(name, topic, first, last, reason.as_str(), out);
+        });
+    }
+
+    /// The marks of one frame for all after `shown`, the rest announced where that was asked for.
+    fn merge(&mut self, shown: u64) -> Marks {
+        let channel = self.class.topic.channel();
+        let (sequence, stamps) = (self.symbol.sequence(channel), self.symbol.stamps(channel));
+        if self.manner == Manner::Skip {
+            self.gap(shown + 1, sequence - 1, Missed::Skipped);
+            return Marks::one(sequence, stamps);
+        }
+        self.merged += sequence - shown - 1;
+        Marks { first_sequence: shown + 1, sequence, stamps }
+    }
+
+    fn asked(&self, marks: Marks) -> Option<Marks> {
+        self.class.kind.sequenced.then_some(marks)
+    }
+
+    fn ticker(&mut self, shown: u64) {
+        let (symbol, topic) = (self.symbol, self.class.topic);
+        if self.manner == Manner::Replay
+            && let Some(missed) = self.history.tickers_after(self.id, topic.channel(), shown)
+        {
+            for then in missed {
+                let sequence = then.sequence(topic.channel());
+                let marks = self.asked(Marks::one(sequence, then.stamps));
+                self.outboxes.encode_data(None, self.origin(sequence - 1), |out| {
+                    data::write_ticker(
+                        &symbol.instrument,
+                        then.quote.as_ref(),
+                        then.statistics.as_ref(),
+                        then.stamps,
+                        FrameType::Update,
+                        marks.as_ref(),
+                        out,
+                    );
+                });
+            }
+            return;
+        }
+        let marks = self.merge(shown);
+        let origin = self.origin(marks.first_sequence - 1);
+        let asked = self.asked(marks);
+        self.outboxes.encode_data(Some(marks.stamps), origin, |out| {
+            encode::ticker(symbol, topic, FrameType::Update, asked.as_ref(), out);
+        });
+    }
+
+    fn bars(&mut self, interval: Interval, shown: u64) {
+        let symbol = self.symbol;
+        // Bars are numbered as trades are: one each.
+        let missed = self.history.trades_after(self.id, shown);
+        let is_whole = missed.first().is_some_and(|then| then.sequence == shown + 1);
+        let oldest = missed.iter().map(|then| then.trade.ts_event).min().filter(|_| is_whole);
+        let begin = oldest.map_or(Nanos(0), |time| interval.begin(time));
+        let count = symbol.bars.of(interval).filter(|bar| bar.begin >= begin).count().max(1);
+        let marks = self.merge(shown);
+        let origin = self.origin(marks.first_sequence - 1);
+        let asked = self.asked(marks);
+        self.outboxes.encode_data(Some(marks.stamps), origin, |out| {
+            encode::latest_bars(symbol, interval, count, asked.as_ref(), out);
+        });
+    }
+
+    fn trades(&mut self, shown: u64) -> Result<(), Hole> {
+        let mut trades = self.history.trades_after(self.id, shown);
+        let surplus = trades.len().saturating_sub(self.trades_behind_max as usize);
+        trades.drain(..surplus);
+        let newest = self.symbol.sequence(Channel::Trade);
+        let first_held = trades.first().map_or(newest + 1, |then| then.sequence);
+        if first_held > shown + 1 {
+            if !self.class.kind.sequenced {
+                return Err(Hole);
+            }
+            let lagged_to = self.history.lagged_to(self.id).min(first_held - 1);
+            self.gap(shown + 1, lagged_to, Missed::Lagged);
+            self.gap(lagged_to.max(shown) + 1, first_held - 1, Missed::Slow);
+        }
+        let instrument = &self.symbol.instrument;
+        for then in &trades {
+            let marks = self.asked(Marks::one(then.sequence, then.stamps));
+            self.outboxes.encode_data(Some(then.stamps), self.origin(then.sequence - 1), |out| {
+                let trade = [&then.trade];
+                data::write_trades(instrument, trade, FrameType::Update, marks.as_ref(), out);
+            });
+        }
+        Ok(())
+    }
+
+    fn book(&mut self, depth: Depth, shown: u64) -> Result<(), Hole> {
+        if self.manner == Manner::Replay && self.replay_book(depth, shown).is_some() {
+            return Ok(());
+        }
+        let symbol = self.symbol;
+        let base = self.class.bases.top(shown).ok_or(Hole)?;
+        let levels = BookSide::BOTH.map(|side| view::difference(base, &symbol.book, side, depth));
+        if !self.class.kind.sequenced && levels.iter().all(Vec::is_empty) {
+            self.merged += self.symbol.sequence(Channel::Book) - shown;
+            return Ok(());
+        }
+        let marks = self.merge(shown);
+        let origin = self.origin(marks.first_sequence - 1);
+        let asked = self.asked(marks);
+        self.outboxes.encode_data(Some(marks.stamps), origin, |out| {
+            let checksum = symbol.book.checksum();
+            encode::book(symbol, levels, checksum, FrameType::Update, asked.as_ref(), out);
+        });
+        Ok(())
+    }
+
+    /// Every change as it was; none when they are not all held.
+    fn replay_book(&mut self, depth: Depth, shown: u64) -> Option<()> {
+        let missed = self.history.books_after(self.id, shown)?;
+        let mut book: Book = self.history.book_at(self.id, &self.symbol.book, shown)?;
+        let mut levels = [Vec::new(), Vec::new()];
+        let mut changes = [Vec::new(), Vec::new()];
+        for then in missed {
+            changes.iter_mut().for_each(Vec::clear);
+            for level in self.history.levels(&then) {
+                changes[usize::from(level.side == BookSide::Ask)].push(level.after());
+            }
+            let change =
+                BookChange { bids: Levels::new(&changes[0]), asks: Levels::new(&changes[1]) };
+            // What was cut is named among the changes.
+            self.before.note(&book, usize::MAX, &change);
+            self.before.note_edges(&book);
+            for (side, levels) in BookSide::BOTH.into_iter().zip(&mut levels) {
+                change.side(side).iter().for_each(|level| book.apply(side, level));
+                self.before.update(&book, side, depth, levels);
+            }
+            let marks = self.asked(Marks::one(then.sequence, then.stamps));
+            let instrument = &self.symbol.instrument;
+            self.outboxes.encode_data(None, self.origin(then.sequence - 1), |out| {
+                let levels = [&levels[0], &levels[1]].map(|l| l.iter().copied());
+                data::write_book(
+                    instrument,
+                    levels,
+                    book.checksum(),
+                    then.stamps,
+                    FrameType::Update,
+                    marks.as_ref(),
+                    out,
+                );
+            });
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Changing how a running subscription is served, without a gap and without a second snapshot.
+
+use wire::refusal::{Code, Refusal};
+use wire::reply::Envelope;
+use wire::request::Reconfiguration;
+
+use crate::fanout::Fanout;
+use crate::interest::Kind;
+use crate::pace::Pace;
+use crate::patterns::Pattern;
+use crate::requests::{Answer, Terms};
+use crate::session::{Held, SessionKey, Standing};
+use crate::shown::Shown;
+use crate::subscribe::is_meant;
+
+impl Fanout {
+    /// Answers one name of the request.
+    pub(crate) fn reconfigure(
+        &mut self,
+        key: SessionKey,
+        wanted: &Reconfiguration,
+        name: &str,
+        envelope: &Envelope,
+    ) {
+        let method = "reconfigure";
+        let pattern = Pattern::parse(name);
+        let Some(mut held) = self.held_by_name(key, pattern.as_ref(), name) else {
+            let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
+            return self.refuse(key, Some(method), &refusal, Some(name), envelope);
+        };
+        held.retain(|held| is_meant(held.topic, wanted.topic, wanted.is_topic_exact));
+        let watched = pattern.and_then(|pattern| {
+            let watches = self.patterns.of_mut(key);
+            let mut meant = watches.filter(|watch| {
+                watch.pattern == pattern
+                    && is_meant(watch.terms.topic, wanted.topic, wanted.is_topic_exact)
+            });
+            let first = meant.next()?;
+            first.terms = changed(first.terms, wanted);
+            let terms = first.terms;
+            meant.for_each(|watch| watch.terms = changed(watch.terms, wanted));
+            Some(terms)
+        });
+        let mut granted = watched;
+        for held in held {
+            let terms = Terms {
+                topic: held.topic,
+                kind: held.kind,
+                on_slow: held.on_slow,
+                snapshot: false,
+            };
+            let terms = changed(terms, wanted);
+            self.change(key, held, terms);
+            granted.get_or_insert(terms);
+        }
+        let Some(terms) = granted else {
+            let sentence = format!("{name:?} is not subscribed");
+            let refusal = Refusal::new(Code::InvalidRequest, sentence);
+            return self.refuse(key, Some(method), &refusal, Some(name), envelope);
+        };
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.is_extended = true;
+        }
+        let answer = Answer { method, symbol: Some(name), ..Answer::default() };
+        self.ack(key, &answer, terms, envelope);
+    }
+
+    /// Moves a subscription to another class. What it was not shown of the old one it hears first.
+    fn change(&mut self, key: SessionKey, held: Held, terms: Terms) {
+        let new = Held { kind: terms.kind, on_slow: terms.on_slow, ..held };
+        if held.kind == new.kind {
+            if let Some(session) = self.outboxes.session_mut(key) {
+                session.release_all(&[held]);
+                session.hold(new);
+            }
+            return;
+        }
+        let (from, to) = (self.class_of(held), self.class_of(new));
+        let standing = match held.standing {
+            Standing::Listed(_) => Standing::Behind(self.detach(key, held)),
+            standing => standing,
+        };
+        if let Standing::Behind(shown @ Shown::UpTo(sequence)) = standing {
+            let top = self.ledger.class(from).bases.top(sequence).cloned();
+            self.ledger.move_base(to, shown, top);
+            self.ledger.give_back_base(from, shown);
+        } else if let Standing::Resuming(sequence) = standing {
+            let top = self.ledger.class(from).bases.top(sequence).cloned();
+            self.ledger.move_base(to, Shown::UpTo(sequence), top);
+            self.ledger.give_back_base(from, Shown::UpTo(sequence));
+        }
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.release_all(&[held]);
+            session.hold(Held { standing, ..new });
+        }
+        self.outboxes.mark_dirty(key);
+    }
+}
+
+fn changed(terms: Terms, wanted: &Reconfiguration) -> Terms {
+    let pace = wanted.pace_ms.map_or(terms.kind.pace, Pace::not_faster_than);
+    let kind = Kind { pace, ..terms.kind };
+    Terms { kind, on_slow: wanted.on_slow.unwrap_or(terms.on_slow), ..terms }
+}

@@ -1,0 +1,292 @@
+//! Subscribing and unsubscribing: by name, by pattern, from now on or from where one left off.
+
+use std::sync::Arc;
+
+use market::{Channel, State, SymbolId};
+use wire::refusal::{Code, Refusal};
+use wire::reply::Envelope;
+use wire::request::{Position, Subscription};
+use wire::topic::Topic;
+
+use crate::fanout::Fanout;
+use crate::interest::Kind;
+use crate::pace::Pace;
+use crate::patterns::{Pattern, Watch};
+use crate::requests::{Answer, Terms};
+use crate::session::{Held, SessionKey, Standing};
+use crate::shown::Shown;
+
+const ALREADY: &str = "already subscribed";
+const NOT_HELD: &str = "was not subscribed";
+
+/// What became of an attempt to subscribe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joined {
+    /// It goes on where the session had left off, or not.
+    Resumed(bool),
+    New,
+    Already,
+    Full,
+}
+
+/// How a subscribe is to be served.
+pub(crate) fn terms_of(wanted: &Subscription) -> Terms {
+    let kind = Kind { sequenced: wanted.sequenced, pace: Pace::not_faster_than(wanted.pace_ms) };
+    Terms { topic: wanted.topic, kind, on_slow: wanted.on_slow, snapshot: wanted.snapshot }
+}
+
+impl Fanout {
+    pub(crate) fn listen(&mut self, key: SessionKey, wanted: &Subscription, envelope: &Envelope) {
+        let is_new = self.listeners.add(key, wanted.sequenced);
+        let sequence = Some(self.listeners.sequence);
+        let warning = (!is_new).then_some(ALREADY);
+        let answer = Answer { method: "subscribe", sequence, warning, ..Answer::default() };
+        self.ack(key, &answer, terms_of(wanted), envelope);
+        if is_new && wanted.snapshot {
+            self.show_definitions(key, wanted.sequenced);
+        }
+    }
+
+    /// Answers one name. A pattern brings symbols yet to be joined, last first.
+    pub(crate) fn subscribe(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        name: &str,
+        envelope: &Envelope,
+    ) -> Vec<SymbolId> {
+        let terms = terms_of(wanted);
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.is_extended |= terms.is_extended();
+        }
+        if let Some(pattern) = Pattern::parse(name) {
+            return self.watch(key, terms, pattern, envelope);
+        }
+        let method = "subscribe";
+        let Some(id) = self.ledger.truth.find(name) else {
+            let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
+            self.refuse(key, Some(method), &refusal, Some(name), envelope);
+            return Vec::new();
+        };
+        let position = wanted.resume.iter().find(|(symbol, _)| symbol == name).map(|r| r.1);
+        let mut sequence = self.ledger.sequence(id, wanted.topic.channel());
+        let mut recovered = position.map(|_| false);
+        let mut warning = None;
+        match self.join(key, id, terms, position) {
+            Joined::Full => {
+                let refusal = self.limit_reached();
+                self.refuse(key, Some(method), &refusal, Some(name), envelope);
+                return Vec::new();
+            }
+            Joined::Already => warning = Some(ALREADY),
+            Joined::Resumed(is_recovered) => {
+                recovered = Some(is_recovered);
+                if let (true, Some(position)) = (is_recovered, position) {
+                    sequence = position.sequence;
+                }
+            }
+            Joined::New => {}
+        }
+        let (symbol, sequence) = (Some(name), Some(sequence));
+        let answer = Answer { method, symbol, sequence, recovered, warning };
+        self.ack(key, &answer, terms, envelope);
+        Vec::new()
+    }
+
+    /// A pattern: one ack, then every symbol that matches, now and later.
+    fn watch(
+        &mut self,
+        key: SessionKey,
+        terms: Terms,
+        pattern: Pattern,
+        envelope: &Envelope,
+    ) -> Vec<SymbolId> {
+        let (method, name) = ("subscribe", pattern.name().to_owned());
+        if self.patterns.count_of(key) >= self.limits.subscriptions_max {
+            let refusal = self.limit_reached();
+            self.refuse(key, Some(method), &refusal, Some(&name), envelope);
+            return Vec::new();
+        }
+        let answer = Answer { method, symbol: Some(&name), ..Answer::default() };
+        self.ack(key, &answer, terms, envelope);
+        let symbols = self.ledger.truth.symbols();
+        let matching = symbols.filter(|(_, symbol)| pattern.matches(&symbol.instrument.symbol));
+        let mut ids: Vec<_> = matching.map(|(id, _)| id).collect();
+        ids.reverse();
+        self.patterns.add(Watch { session: key, pattern, terms });
+        ids
+    }
+
+    /// Joins a symbol that a pattern brought; false when the session holds as many as it may.
+    pub(crate) fn join_match(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        id: SymbolId,
+        envelope: &Envelope,
+    ) -> bool {
+        if self.join(key, id, terms_of(wanted), None) != Joined::Full {
+            return true;
+        }
+        self.refuse_match(key, id, envelope);
+        false
+    }
+
+    /// A symbol appeared that a pattern matches; after a lap it may have a value already.
+    pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId) {
+        if self.join(watch.session, id, watch.terms, None) == Joined::Full {
+            let Some(symbol) = self.ledger.symbol(id) else { return };
+            let now = symbol.stamps(Topic::Instrument.channel()).publish;
+            let envelope = Envelope { req_id: None, time_in: now, time_out: now };
+            self.refuse_match(watch.session, id, &envelope);
+        }
+    }
+
+    fn refuse_match(&mut self, key: SessionKey, id: SymbolId, envelope: &Envelope) {
+        let Some(symbol) = self.ledger.symbol(id) else { return };
+        let name = Arc::clone(&symbol.instrument.symbol);
+        let refusal = self.limit_reached();
+        self.refuse(key, Some("subscribe"), &refusal, Some(&name), envelope);
+    }
+
+    fn limit_reached(&self) -> Refusal {
+        let limit = self.limits.subscriptions_max;
+        Refusal::new(Code::SymbolLimit, format!("a session may hold {limit} subscriptions"))
+    }
+
+    /// Adds a subscription. It is behind at first, by everything or from a position on, and is
+    /// served with the session's next frames.
+    fn join(
+        &mut self,
+        key: SessionKey,
+        id: SymbolId,
+        terms: Terms,
+        position: Option<Position>,
+    ) -> Joined {
+        let Some(session) = self.outboxes.session(key) else { return Joined::Already };
+        let Terms { topic, kind, on_slow, snapshot } = terms;
+        match session.find(id, topic) {
+            Some(held) if (held.kind, held.on_slow) == (kind, on_slow) => return Joined::Already,
+            Some(held) => self.part(key, held),
+            None if session.held.len() >= self.limits.subscriptions_max => return Joined::Full,
+            None => {}
+        }
+        let standing = Standing::Behind(Shown::Nothing);
+        let mut held = Held { symbol: id, topic, kind, on_slow, told: State::Ok, standing };
+        let resumed = position.map(|position| self.can_resume(held, position));
+        match (resumed, position) {
+            (Some(true), Some(position)) => held.standing = Standing::Resuming(position.sequence),
+            _ if !snapshot => {
+                let now = self.ledger.shown_now(id, topic);
+                let class = self.class_of(held);
+                self.ledger.take_up_base(class, now);
+                held.standing = Standing::Behind(now);
+            }
+            _ => {}
+        }
+        self.counters.subscriptions += 1;
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.hold(held);
+        }
+        self.outboxes.mark_dirty(key);
+        match resumed {
+            Some(is_recovered) => {
+                self.counters.resumed += u64::from(is_recovered);
+                self.counters.not_resumed += u64::from(!is_recovered);
+                Joined::Resumed(is_recovered)
+            }
+            None => Joined::New,
+        }
+    }
+
+    /// Whether every update after a position is still held; then its base is taken up.
+    fn can_resume(&mut self, held: Held, position: Position) -> bool {
+        let (id, topic, shown) = (held.symbol, held.topic, position.sequence);
+        let newest = self.ledger.sequence(id, topic.channel());
+        if position.epoch != self.epoch || shown > newest || !self.ledger.is_known(id, topic) {
+            return false;
+        }
+        let history = &self.ledger.history;
+        let is_held = shown == newest
+            || match topic.channel() {
+                Channel::Trade | Channel::Bars(_) => history.holds_trades(id, shown, newest),
+                Channel::Book => history.books_after(id, shown).is_some(),
+                channel => history.tickers_after(id, channel, shown).is_some(),
+            };
+        let class = self.class_of(held);
+        is_held && self.ledger.take_up_base(class, Shown::UpTo(shown))
+    }
+
+    pub(crate) fn unsubscribe(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        name: &str,
+        envelope: &Envelope,
+    ) {
+        let is_meant = |topic: Topic| is_meant(topic, wanted.topic, wanted.is_topic_exact);
+        let pattern = Pattern::parse(name);
+        let Some(mut held) = self.held_by_name(key, pattern.as_ref(), name) else {
+            let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
+            return self.refuse(key, Some("unsubscribe"), &refusal, Some(name), envelope);
+        };
+        let was_watched =
+            pattern.is_some_and(|pattern| self.patterns.remove(key, &pattern, is_meant));
+        held.retain(|held| is_meant(held.topic));
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.release_all(&held);
+        }
+        let warning = (held.is_empty() && !was_watched).then_some(NOT_HELD);
+        for held in held {
+            self.leave(held);
+        }
+        self.acknowledge_end(key, wanted, Some(name), warning, envelope);
+    }
+
+    pub(crate) fn acknowledge_end(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        symbol: Option<&str>,
+        warning: Option<&str>,
+        envelope: &Envelope,
+    ) {
+        let answer = Answer { method: "unsubscribe", symbol, warning, ..Answer::default() };
+        self.ack(key, &answer, terms_of(wanted), envelope);
+    }
+
+    /// What a session holds of a symbol, or of all that match a pattern, in its own order; none when
+    /// there is no such symbol.
+    pub(crate) fn held_by_name(
+        &self,
+        key: SessionKey,
+        pattern: Option<&Pattern>,
+        name: &str,
+    ) -> Option<Vec<Held>> {
+        let truth = &self.ledger.truth;
+        let id = truth.find(name);
+        if pattern.is_none() && id.is_none() {
+            return None;
+        }
+        let is_named = |held: &&Held| match pattern {
+            Some(pattern) => truth
+                .symbol(held.symbol)
+                .is_some_and(|symbol| pattern.matches(&symbol.instrument.symbol)),
+            None => Some(held.symbol) == id,
+        };
+        let session = self.outboxes.session(key)?;
+        Some(session.held.iter().filter(is_named).copied().collect())
+    }
+
+    fn part(&mut self, key: SessionKey, held: Held) {
+        if let Some(session) = self.outboxes.session_mut(key) {
+            session.release_all(&[held]);
+        }
+        self.leave(held);
+    }
+}
+
+/// Whether a request that names a topic, exactly or by its channel alone, means this one.
+pub(crate) fn is_meant(topic: Topic, named: Topic, is_exact: bool) -> bool {
+    topic == named || (!is_exact && topic.channel_name() == named.channel_name())
+}
