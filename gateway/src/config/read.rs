@@ -151,7 +151,7 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
     let shard = Shard {
         count: size(s, "count", 1, SHARDS_MAX, 1),
         pin: s.flag("pin", false),
-        spin: Duration::from_micros(s.number("spin_us", 0..=1_000_000, 50)),
+        spin: Duration::from_micros(s.number("spin_us", 0..=1_000_000, 0)),
         cycle_records_max: size(s, "cycle_records_max", 1, 1_000_000, 1024),
         record_bytes_max: size(s, "record_bytes_max", 1024, 16_384, 16_384),
         flush_window: Duration::from_micros(s.number("flush_window_us", 0..=100_000, 0)),

@@ -7,10 +7,12 @@
 //! what was sealed and not taken, one record's worth of frames at most, or the single frame that is
 //! longer.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use mio::net::TcpStream;
 use record::{Event, Input, Records, Violation};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use rustls::AlertDescription;
 use wire::inbound::{self, Inbound};
 
@@ -124,14 +126,15 @@ impl Connection {
         let mut sent = 0;
         while sent < bytes.len() {
             written.sends += 1;
-            match self.socket.write(&bytes[sent..]) {
+            // By the bare system call: the C library's is a point of cancellation and pays for it.
+            match send(&self.socket, &bytes[sent..], SendFlags::NOSIGNAL) {
                 Ok(0) => return Err(Broken::Lost),
                 Ok(count) => sent += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Errno::AGAIN) => {
                     written.is_blocked = true;
                     break;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(Errno::INTR) => {}
                 Err(_) => return Err(Broken::Lost),
             }
         }

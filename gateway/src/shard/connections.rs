@@ -66,6 +66,8 @@ pub(super) struct Connections {
     received_at: Vec<Nanos>,
     /// When the ring was last read.
     dequeued: Nanos,
+    /// When the last send returned.
+    written_at: Nanos,
     dequeue_to_sent: Station,
     recv_to_sent: Station,
 }
@@ -95,6 +97,7 @@ impl Connections {
             arena: Vec::with_capacity(2 * record::PLAIN_BYTES_MAX),
             received_at: Vec::new(),
             dequeued: Nanos::UNKNOWN,
+            written_at: Nanos::UNKNOWN,
             dequeue_to_sent: latency.station(Stretch::DequeueToSent),
             recv_to_sent: latency.station(Stretch::RecvToSent),
         }
@@ -187,6 +190,7 @@ impl Connections {
     /// Writes every session that has something to send, each once.
     pub(super) fn write_dirty(&mut self, fanout: &mut Fanout) -> Output {
         let mut output = Output::default();
+        self.written_at = clock::now();
         while let Some(key) = fanout.poll_dirty() {
             if let Err(broken) = self.write(key, fanout, &mut output) {
                 self.drop_broken(key, broken, fanout);
@@ -220,13 +224,14 @@ impl Connections {
                 count += 1;
                 self.received_at.extend(stamps.map(|stamps| stamps.recv));
             };
-            let now = clock::now();
             let bytes_max = lead + self.record_bytes_max;
-            is_more = fanout.take(key, bytes_max, &mut self.arena, sent, now.0);
+            is_more = fanout.take(key, bytes_max, &mut self.arena, sent, self.written_at.0);
             output.frames += count;
             output.plain_bytes += (self.arena.len() - lead) as u64;
             output.add(connection.send(&mut self.arena, begin)?);
+            // One look at the clock a send: the end of this one is the beginning of the next.
             let now = clock::now();
+            self.written_at = now;
             for received in &self.received_at {
                 self.recv_to_sent.record_span(*received, now);
             }
