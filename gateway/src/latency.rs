@@ -28,8 +28,8 @@ pub enum Stretch {
     RecvToPublish,
     /// Written into the ring, to read from it by a shard.
     PublishToDequeue,
-    /// Read from the ring, to given to a session's socket.
-    DequeueToSent,
+    /// Written into the ring, to given to a session's socket.
+    PublishToSent,
     /// Read from the venue's socket, to given to a session's socket.
     RecvToSent,
 }
@@ -37,14 +37,14 @@ pub enum Stretch {
 impl Stretch {
     /// All of them, in the order a tick passes.
     pub const ALL: [Self; 4] =
-        [Self::RecvToPublish, Self::PublishToDequeue, Self::DequeueToSent, Self::RecvToSent];
+        [Self::RecvToPublish, Self::PublishToDequeue, Self::PublishToSent, Self::RecvToSent];
 
     /// Its name in metrics and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RecvToPublish => "recv_to_publish",
             Self::PublishToDequeue => "publish_to_dequeue",
-            Self::DequeueToSent => "dequeue_to_sent",
+            Self::PublishToSent => "publish_to_sent",
             Self::RecvToSent => "recv_to_sent",
         }
     }
@@ -320,17 +320,17 @@ mod tests {
     #[test]
     fn the_last_interval_holds_only_its_own_latencies() {
         let latency = Latency::default();
-        let mut station = latency.station(Stretch::DequeueToSent);
+        let mut station = latency.station(Stretch::PublishToSent);
         latency.collect(Nanos(1));
         station.record_many(5000, 3);
         station.hand_over(Nanos(SECOND));
         latency.collect(Nanos(2 * SECOND));
-        assert_eq!(latency.last_interval(Stretch::DequeueToSent).histogram.len(), 0);
+        assert_eq!(latency.last_interval(Stretch::PublishToSent).histogram.len(), 0);
         latency.collect(Nanos(10 * SECOND + 1));
-        assert_eq!(latency.last_interval(Stretch::DequeueToSent).histogram.len(), 3);
+        assert_eq!(latency.last_interval(Stretch::PublishToSent).histogram.len(), 3);
         latency.collect(Nanos(20 * SECOND + 2));
-        assert_eq!(latency.last_interval(Stretch::DequeueToSent).histogram.len(), 0);
-        assert_eq!(latency.since_start(Stretch::DequeueToSent).histogram.len(), 3);
+        assert_eq!(latency.last_interval(Stretch::PublishToSent).histogram.len(), 0);
+        assert_eq!(latency.since_start(Stretch::PublishToSent).histogram.len(), 3);
     }
 
     #[test]

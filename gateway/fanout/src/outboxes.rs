@@ -3,6 +3,8 @@
 //! **Invariant:** a session with something to send is listed as dirty, once. One that is being closed is
 //! given nothing more.
 
+use std::collections::VecDeque;
+
 use market::Stamps;
 use slab::Slab;
 use wire::close::CloseCode;
@@ -18,14 +20,14 @@ pub(crate) struct Outboxes {
     sessions: Slab<Session>,
     cycle: Cycle,
     /// Sessions with something to send, each once.
-    dirty: Vec<SessionKey>,
+    dirty: VecDeque<SessionKey>,
     /// Sessions that had their share of this cycle and go on in the next.
     later: Vec<SessionKey>,
 }
 
 impl Outboxes {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let (dirty, later) = (Vec::new(), Vec::new());
+        let (dirty, later) = (VecDeque::new(), Vec::new());
         Self { bytes_max, sessions: Slab::new(), cycle: Cycle::default(), dirty, later }
     }
 
@@ -143,13 +145,13 @@ impl Outboxes {
             && !session.is_dirty
         {
             session.is_dirty = true;
-            self.dirty.push(key);
+            self.dirty.push_back(key);
         }
     }
 
     pub(crate) fn pop_dirty(&mut self) -> Option<SessionKey> {
         loop {
-            let key = self.dirty.pop()?;
+            let key = self.dirty.pop_front()?;
             // A session that ended, or one that took its number since, may still be listed.
             if let Some(session) = self.sessions.get_mut(key.index())
                 && session.is_dirty
@@ -166,7 +168,7 @@ impl Outboxes {
     }
 
     /// Some session is listed as having something to send.
-    pub(crate) const fn has_dirty(&self) -> bool {
+    pub(crate) fn has_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
 

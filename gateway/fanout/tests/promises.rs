@@ -111,3 +111,23 @@ fn a_silent_dashboard_is_pinged_then_closed_and_a_quiet_session_gets_heartbeats(
     let code = scene.fanout.closing(key).map(wire::close::CloseCode::code);
     assert_eq!(code, Some(4002));
 }
+
+#[test]
+fn who_waits_for_its_turn_gets_what_came_meanwhile_and_who_had_it_goes_behind_the_others() {
+    let mut scene = Scene::new(&["A"]);
+    scene.tick(A, quote(1));
+    let keys = [scene.open(), scene.open(), scene.open()];
+    for key in keys {
+        scene.ask(key, TICKER);
+        scene.written(key);
+    }
+    scene.tick(A, trade(1));
+    assert_eq!(scene.fanout.poll_dirty(), Some(keys[0]));
+    assert!(scene.taken(keys[0]).contains(r#""seq":1"#));
+    scene.tick(A, trade(2));
+    let mut order = Vec::new();
+    while let Some(key) = scene.fanout.poll_dirty() {
+        order.push((key, scene.taken(key).matches("\"update\"").count()));
+    }
+    assert_eq!(order, [(keys[1], 2), (keys[2], 2), (keys[0], 1)]);
+}

@@ -62,13 +62,11 @@ pub(super) struct Connections {
     text: Vec<u8>,
     /// Where all that goes is gathered and sealed.
     arena: Vec<u8>,
-    /// When the updates among them were read from their venue.
-    received_at: Vec<Nanos>,
-    /// When the ring was last read.
-    dequeued: Nanos,
+    /// When the updates among them were read from their venue, and written into the ring.
+    stamps: Vec<(Nanos, Nanos)>,
     /// When the last send returned.
     written_at: Nanos,
-    dequeue_to_sent: Station,
+    publish_to_sent: Station,
     recv_to_sent: Station,
 }
 
@@ -95,17 +93,11 @@ impl Connections {
             buffer: vec![0; READ_BYTES_MAX].into(),
             text: Vec::new(),
             arena: Vec::with_capacity(2 * record::PLAIN_BYTES_MAX),
-            received_at: Vec::new(),
-            dequeued: Nanos::UNKNOWN,
+            stamps: Vec::new(),
             written_at: Nanos::UNKNOWN,
-            dequeue_to_sent: latency.station(Stretch::DequeueToSent),
+            publish_to_sent: latency.station(Stretch::PublishToSent),
             recv_to_sent: latency.station(Stretch::RecvToSent),
         }
-    }
-
-    /// Notes when the ring was read, for the latency of what is sent next.
-    pub(super) const fn dequeued(&mut self, now: Nanos) {
-        self.dequeued = now;
     }
 
     /// Takes over a dashboard from the door.
@@ -187,18 +179,33 @@ impl Connections {
         self.list_unread(key);
     }
 
-    /// Writes every session that has something to send, each once.
-    pub(super) fn write_dirty(&mut self, fanout: &mut Fanout) -> Output {
-        let mut output = Output::default();
-        self.written_at = clock::now();
-        while let Some(key) = fanout.poll_dirty() {
-            if let Err(broken) = self.write(key, fanout, &mut output) {
+    /// Writes sessions that have something to send, up to `count_max` of them, in the order in which
+    /// it came; true when some may be left.
+    pub(super) fn write_some(
+        &mut self,
+        count_max: usize,
+        fanout: &mut Fanout,
+        output: &mut Output,
+    ) -> bool {
+        for _ in 0..count_max {
+            let Some(key) = fanout.poll_dirty() else { return false };
+            if let Err(broken) = self.write(key, fanout, output) {
                 self.drop_broken(key, broken, fanout);
             } else {
                 self.end_if_closed(key, fanout);
             }
         }
-        output
+        true
+    }
+
+    /// Begins a cycle's writing at `now`.
+    pub(super) const fn begin_writing(&mut self, now: Nanos) {
+        self.written_at = now;
+    }
+
+    /// When the last send returned.
+    pub(super) const fn written_at(&self) -> Nanos {
+        self.written_at
     }
 
     fn write(
@@ -218,11 +225,11 @@ impl Connections {
         while is_more && !connection.is_blocked {
             let begin = connection.begin(&mut self.arena)?;
             let lead = self.arena.len();
-            self.received_at.clear();
+            self.stamps.clear();
             let mut count = 0;
             let sent = |stamps: Option<market::Stamps>| {
                 count += 1;
-                self.received_at.extend(stamps.map(|stamps| stamps.recv));
+                self.stamps.extend(stamps.map(|stamps| (stamps.recv, stamps.publish)));
             };
             let bytes_max = lead + self.record_bytes_max;
             is_more = fanout.take(key, bytes_max, &mut self.arena, sent, self.written_at.0);
@@ -232,11 +239,10 @@ impl Connections {
             // One look at the clock a send: the end of this one is the beginning of the next.
             let now = clock::now();
             self.written_at = now;
-            for received in &self.received_at {
+            for (received, published) in &self.stamps {
                 self.recv_to_sent.record_span(*received, now);
+                self.publish_to_sent.record_span(*published, now);
             }
-            let waited = now.0.saturating_sub(self.dequeued.0);
-            self.dequeue_to_sent.record_many(waited, self.received_at.len() as u64);
         }
         if is_more {
             fanout.keep(key);
@@ -261,7 +267,7 @@ impl Connections {
             self.end(key, fanout);
         }
         self.recv_to_sent.hand_over(now);
-        self.dequeue_to_sent.hand_over(now);
+        self.publish_to_sent.hand_over(now);
     }
 
     /// Bytes of frames kept because sockets were full.

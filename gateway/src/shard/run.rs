@@ -13,6 +13,7 @@ use market::{Nanos, Tick};
 use mio::Events;
 use wire::close::CloseCode;
 
+use super::connections::Output;
 use super::parts::{Parts, WAKER};
 use super::tally::{self, Tally};
 use super::window::{FlushWindow, Rest};
@@ -25,6 +26,10 @@ const BATCH_BYTES: usize = 32 * 1024;
 const EVENTS_MAX: usize = 1024;
 /// Arrivals taken per cycle: each costs a registration and a greeting.
 const ARRIVALS_MAX: usize = 32;
+/// Sessions written between two looks at the ring: some 70 us of sends.
+const HANDFUL: usize = 16;
+/// For how long a cycle's writing takes in what comes meanwhile; then it ends with who is listed.
+const WRITING_NS_MAX: u64 = 20_000_000;
 /// How often deadlines, heartbeats and counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -145,7 +150,6 @@ impl Shard {
 
     fn fold_batch(&mut self) {
         let now = clock::now();
-        self.parts.connections.dequeued(now);
         for record in &self.batch {
             let tick = Tick::decode(record).expect("ingest wrote this record");
             self.publish_to_dequeue.record_span(tick.stamps.publish, now);
@@ -184,10 +188,29 @@ impl Shard {
         if self.window.is_open(now.0) {
             return;
         }
-        let written = self.parts.connections.write_dirty(&mut self.fanout);
+        let written = self.write_all(now);
         tally::count_output(self.metrics(), &written);
         self.fanout.end_cycle();
         self.window.wrote(now.0, written.frames);
+    }
+
+    /// Writes until nobody has anything to get. Between two handfuls of sessions the ring is looked
+    /// at: whoever waits for its turn gets what came meanwhile along with the rest, and whoever had its
+    /// turn is listed anew, behind the others. So a tick waits for one round of the sessions at most,
+    /// not for the rest of one and then its place in the next. Time and records bound it, because
+    /// frames are kept until the cycle ends and sockets are not heard meanwhile.
+    fn write_all(&mut self, now: Nanos) -> Output {
+        let mut output = Output::default();
+        self.parts.connections.begin_writing(now);
+        let records_max = self.parts.settings.cycle_records_max;
+        let mut records = 0;
+        while self.parts.connections.write_some(HANDFUL, &mut self.fanout, &mut output) {
+            let is_late = self.parts.connections.written_at().0 > now.0 + WRITING_NS_MAX;
+            if records < records_max && !is_late && !self.window.is_set() {
+                records += self.drain_ring();
+            }
+        }
+        output
     }
 
     /// Waits for a part of the flush window, where one is open and there is nothing to take now.
