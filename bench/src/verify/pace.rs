@@ -32,16 +32,28 @@ pub struct Early {
     received_ns: u64,
 }
 
+/// A frame that came in time, while a trade may still show that it was let through by it.
+#[derive(Clone, Copy, Debug)]
+struct Timely {
+    key: StreamKey,
+    received_ns: u64,
+    /// What `Track::next_ns` was before it.
+    next_ns: u64,
+}
+
 /// All paced streams.
 #[derive(Debug, Default)]
 pub struct Paces {
     slack_ns: u64,
     tracks: FxHashMap<StreamKey, Track>,
     suspects: Vec<Early>,
+    timely: Vec<Timely>,
 }
 
 /// How far behind the flushed frame its trade may be read.
 const FLUSH_NS: u64 = 100_000_000;
+/// Frames remembered before those too old for a trade are sorted out.
+const TIMELY_MAX: usize = 4096;
 /// How long a returning session may catch up.
 const CATCH_UP_NS: u64 = 1_000_000_000;
 
@@ -62,6 +74,7 @@ impl Paces {
     pub fn forget(&mut self, session: SessionId) {
         self.tracks.retain(|key, _| key.session() != session);
         self.suspects.retain(|early| early.key.session() != session);
+        self.timely.retain(|timely| timely.key.session() != session);
     }
 
     /// An update of `key`; `late` says whether the load thread itself was away before it read it.
@@ -72,6 +85,7 @@ impl Paces {
                     (early.key.session(), early.key.symbol()) == (key.session(), key.symbol());
                 !same || received_ns.saturating_sub(early.received_ns) > FLUSH_NS
             });
+            self.let_through(key, received_ns);
             return;
         }
         let Some(track) = self.tracks.get_mut(&key) else { return };
@@ -83,7 +97,28 @@ impl Paces {
             self.suspects.push(Early { key, by_ns, received_ns });
             return;
         }
+        if self.timely.len() >= TIMELY_MAX {
+            self.timely.retain(|timely| received_ns.saturating_sub(timely.received_ns) <= FLUSH_NS);
+        }
+        self.timely.push(Timely { key, received_ns, next_ns: track.next_ns });
         track.next_ns = track.next_ns.max(received_ns) + track.pace_ns;
+    }
+
+    /// A trade was read: a ticker just before it was let through by it, and the next one is still
+    /// due at the end of its bucket.
+    fn let_through(&mut self, trade: StreamKey, received_ns: u64) {
+        self.timely.retain(|timely| {
+            if received_ns.saturating_sub(timely.received_ns) > FLUSH_NS {
+                return false;
+            }
+            let is_its = (timely.key.session(), timely.key.symbol())
+                == (trade.session(), trade.symbol())
+                && timely.key.channel() == Channel::Ticker;
+            if let Some(track) = self.tracks.get_mut(&timely.key).filter(|_| is_its) {
+                track.next_ns = timely.next_ns;
+            }
+            !is_its
+        });
     }
 
     /// Takes out the early frames for which no trade has come by `now_ns`.
@@ -134,6 +169,13 @@ mod tests {
         assert_eq!(early_after(&[&frames[..], &flushed].concat()), 0);
         let unrelated = [(Channel::Ticker, 1030), (Channel::Trade, 1500)];
         assert_eq!(early_after(&[&frames[..], &unrelated].concat()), 1);
+    }
+
+    #[test]
+    fn a_flush_in_time_leaves_the_end_of_the_bucket_as_it_was() {
+        let flush = [(Channel::Ticker, 1000), (Channel::Ticker, 1150), (Channel::Trade, 1150)];
+        assert_eq!(early_after(&[&flush[..], &[(Channel::Ticker, 1200)]].concat()), 0);
+        assert_eq!(early_after(&[&flush[..2], &[(Channel::Ticker, 1200)]].concat()), 1);
     }
 
     #[test]
