@@ -46,15 +46,13 @@ impl Bases {
         }
     }
 
-    /// Counts one user less.
-    pub(crate) fn give_back(&mut self, sequence: u64) {
-        if let Some(base) = self.0.iter_mut().find(|base| base.sequence == sequence) {
+    /// Counts one user less; true when nobody uses the base any more.
+    pub(crate) fn give_back(&mut self, sequence: u64) -> bool {
+        let base = self.0.iter_mut().find(|base| base.sequence == sequence);
+        base.is_some_and(|base| {
             base.user_count = base.user_count.saturating_sub(1);
-        }
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+            base.user_count == 0
+        })
     }
 
     /// Drops what nobody uses.

@@ -88,9 +88,6 @@ impl Ledger {
         making.make(shown)?;
         let Making { merged, missed, .. } = making;
         let told = Told { frames: outboxes.frames_since(count), merged, missed };
-        if manner == Manner::Skip && missed != [0; Missed::ALL.len()] {
-            class.keep_base_at(shown, sequence - 1);
-        }
         counters.frames_encoded[class.topic.index()] += told.frames.iter().len() as u64;
         class.remember(cycle, shown, manner, sequence, told);
         Ok(told)
@@ -141,16 +138,31 @@ impl Making<'_> {
         });
     }
 
-    /// The marks of one frame for all after `shown`, the rest announced where that was asked for.
-    fn merge(&mut self, shown: u64) -> Marks {
-        let channel = self.class.topic.channel();
+    /// The newest value, which `write` appends, as one frame for all after `shown`; or, where that
+    /// was asked for, behind the announcement of the rest. The two go together: whoever had the one
+    /// without the other would stand at a number whose book he does not hold.
+    fn newest(&mut self, shown: u64, write: impl FnOnce(Option<&Marks>, &mut Vec<u8>)) {
+        let topic = self.class.topic;
+        let channel = topic.channel();
         let (sequence, stamps) = (self.symbol.sequence(channel), self.symbol.stamps(channel));
-        if self.manner == Manner::Skip {
-            self.gap(shown + 1, sequence - 1, Missed::Skipped);
-            return Marks::one(sequence, stamps);
+        let others = sequence - shown - 1;
+        let is_skip = self.manner == Manner::Skip;
+        let first_sequence = if is_skip { sequence } else { shown + 1 };
+        if is_skip {
+            self.missed[Missed::Skipped.index()] += others;
+        } else {
+            self.merged += others;
         }
-        self.merged += sequence - shown - 1;
-        Marks { first_sequence: shown + 1, sequence, stamps }
+        let marks = Marks { first_sequence, sequence, stamps };
+        let asked = self.asked(marks);
+        let name = &self.symbol.instrument.symbol;
+        self.outboxes.encode_data(Some(stamps), self.origin(shown), |out| {
+            if is_skip && others > 0 {
+                let reason = Missed::Skipped.as_str();
+                notice::write_gap(name, topic, shown + 1, sequence - 1, reason, out);
+            }
+            write(asked.as_ref(), out);
+        });
     }
 
     fn asked(&self, marks: Marks) -> Option<Marks> {
@@ -179,11 +191,8 @@ impl Making<'_> {
             }
             return;
         }
-        let marks = self.merge(shown);
-        let origin = self.origin(marks.first_sequence - 1);
-        let asked = self.asked(marks);
-        self.outboxes.encode_data(Some(marks.stamps), origin, |out| {
-            encode::ticker(symbol, topic, FrameType::Update, asked.as_ref(), out);
+        self.newest(shown, |marks, out| {
+            encode::ticker(symbol, topic, FrameType::Update, marks, out);
         });
     }
 
@@ -195,18 +204,17 @@ impl Making<'_> {
         let oldest = missed.iter().map(|then| then.trade.ts_event).min().filter(|_| is_whole);
         let begin = oldest.map_or(Nanos(0), |time| interval.begin(time));
         let count = symbol.bars.of(interval).filter(|bar| bar.begin >= begin).count().max(1);
-        let marks = self.merge(shown);
-        let origin = self.origin(marks.first_sequence - 1);
-        let asked = self.asked(marks);
-        self.outboxes.encode_data(Some(marks.stamps), origin, |out| {
-            encode::latest_bars(symbol, interval, count, asked.as_ref(), out);
+        self.newest(shown, |marks, out| {
+            encode::latest_bars(symbol, interval, count, marks, out);
         });
     }
 
     fn trades(&mut self, shown: u64) -> Result<(), Hole> {
         let mut trades = self.history.trades_after(self.id, shown);
-        let surplus = trades.len().saturating_sub(self.trades_behind_max as usize);
-        trades.drain(..surplus);
+        if self.manner != Manner::Replay {
+            let surplus = trades.len().saturating_sub(self.trades_behind_max as usize);
+            trades.drain(..surplus);
+        }
         let newest = self.symbol.sequence(Channel::Trade);
         let first_held = trades.first().map_or(newest + 1, |then| then.sequence);
         if first_held > shown + 1 {
@@ -239,12 +247,9 @@ impl Making<'_> {
             self.merged += self.symbol.sequence(Channel::Book) - shown;
             return Ok(());
         }
-        let marks = self.merge(shown);
-        let origin = self.origin(marks.first_sequence - 1);
-        let asked = self.asked(marks);
-        self.outboxes.encode_data(Some(marks.stamps), origin, |out| {
+        self.newest(shown, |marks, out| {
             let checksum = symbol.book.checksum();
-            encode::book(symbol, levels, checksum, FrameType::Update, asked.as_ref(), out);
+            encode::book(symbol, levels, checksum, FrameType::Update, marks, out);
         });
         Ok(())
     }

@@ -7,12 +7,17 @@
 //! could not be sent it all can be told from here. Bounded in number and age; its memory is asked for
 //! once.
 
+use std::collections::VecDeque;
+
 use market::{
     Book, BookSide, Channel, Level, Price, Quote, Size, Stamps, Statistics, Symbol, SymbolId,
     Trade, Truth,
 };
 
-use crate::log::Log;
+use crate::log::{Log, SLACK};
+
+/// Levels that a cycle may bring beyond the bound before they are cut.
+const LEVELS_SLACK: usize = 4 * SLACK;
 
 /// Bounds of the history.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +90,7 @@ pub(crate) struct History {
     trades: Log<TradeThen>,
     books: Log<BookThen>,
     /// Of the books, in their order.
-    levels: std::collections::VecDeque<LevelThen>,
+    levels: VecDeque<LevelThen>,
     /// Number of the first level held.
     levels_first: u64,
     levels_max: usize,
@@ -102,7 +107,7 @@ impl History {
             tickers: Log::with_bytes_max(share),
             trades: Log::with_bytes_max(share),
             books: Log::with_bytes_max(share / 4),
-            levels: std::collections::VecDeque::with_capacity(levels_max),
+            levels: VecDeque::with_capacity(levels_max + LEVELS_SLACK),
             levels_first: 0,
             levels_max,
             lagged_to: Vec::new(),

@@ -45,8 +45,8 @@ pub(crate) struct Class {
     pub(crate) is_pending: bool,
     /// Of books only.
     pub(crate) bases: Bases,
-    /// Listed as having bases.
-    pub(crate) has_bases: bool,
+    /// Listed as having bases that nobody may need any more.
+    pub(crate) is_to_sweep: bool,
     /// Size of the latest update's frame: the measure of what somebody behind misses.
     pub(crate) frame_bytes: u32,
     made: Vec<Made>,
@@ -61,7 +61,7 @@ impl Class {
             shown: Vec::new(),
             is_pending: false,
             bases: Bases::default(),
-            has_bases: false,
+            is_to_sweep: false,
             frame_bytes: 0,
             made: Vec::new(),
         }
@@ -99,15 +99,6 @@ impl Class {
     pub(crate) fn wait(&mut self, calendar: &mut Calendar, place: Pending, now: u64) {
         if !std::mem::replace(&mut self.is_pending, true) {
             calendar.list(self.kind.pace, place, now);
-        }
-    }
-
-    /// Who was announced a gap up to `sequence` still holds the book it was shown before.
-    pub(crate) fn keep_base_at(&mut self, shown: Shown, sequence: u64) {
-        if let Shown::UpTo(shown) = shown
-            && let Some(top) = self.bases.top(shown).cloned()
-        {
-            self.bases.keep_ready(sequence, top);
         }
     }
 

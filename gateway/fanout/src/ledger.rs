@@ -25,8 +25,8 @@ pub(crate) struct Ledger {
     pub(crate) before: Before,
     /// Reused for the levels of a book update.
     pub(crate) levels: [Vec<Level>; 2],
-    /// Classes that hold bases.
-    with_bases: Vec<Pending>,
+    /// Classes with a base that somebody gave back in this cycle, or that nobody has taken up yet.
+    to_sweep: Vec<Pending>,
 }
 
 impl Ledger {
@@ -38,7 +38,7 @@ impl Ledger {
             calendar: Calendar::default(),
             before: Before::default(),
             levels: [Vec::new(), Vec::new()],
-            with_bases: Vec::new(),
+            to_sweep: Vec::new(),
         }
     }
 
@@ -127,14 +127,13 @@ impl Ledger {
     /// Counts a user of a class's base at what was shown; false when the book as it was then cannot
     /// be had any more. Other topics than books need none.
     pub(crate) fn take_up_base(&mut self, class: Pending, shown: Shown) -> bool {
-        let Self { truth, history, interests, with_bases, .. } = self;
+        let Self { truth, history, interests, .. } = self;
         let (id, place) = class;
         let wanted = &mut interests[id.index()].classes[place as usize];
         let (Topic::Book(depth), Shown::UpTo(sequence)) = (wanted.topic, shown) else {
             return true;
         };
         let Some(symbol) = truth.symbol(id) else { return false };
-        list_bases(wanted, class, with_bases);
         wanted.bases.take_up(sequence, || {
             if sequence == symbol.sequence(Channel::Book) {
                 return Some(symbol.book.top(depth.levels()));
@@ -145,17 +144,19 @@ impl Ledger {
 
     /// Counts a user of a base that another class of the same depth held.
     pub(crate) fn move_base(&mut self, class: Pending, shown: Shown, top: Option<Book>) {
-        let Self { interests, with_bases, .. } = self;
-        let wanted = &mut interests[class.0.index()].classes[class.1 as usize];
+        let wanted = self.class_mut(class);
         if let (Some(top), Shown::UpTo(sequence)) = (top, shown) {
-            list_bases(wanted, class, with_bases);
             wanted.bases.take_up(sequence, || Some(top));
         }
     }
 
     pub(crate) fn give_back_base(&mut self, class: Pending, shown: Shown) {
         if let Shown::UpTo(sequence) = shown {
-            self.class_mut(class).bases.give_back(sequence);
+            let Self { interests, to_sweep, .. } = self;
+            let wanted = &mut interests[class.0.index()].classes[class.1 as usize];
+            if wanted.bases.give_back(sequence) {
+                list_to_sweep(wanted, class, to_sweep);
+            }
         }
     }
 
@@ -167,7 +168,7 @@ impl Ledger {
                 if class.subscribers.is_empty() || class.kind.pace.is_paced() {
                     continue;
                 }
-                list_bases(class, (id, place as u32), &mut self.with_bases);
+                list_to_sweep(class, (id, place as u32), &mut self.to_sweep);
                 let sequence = symbol.sequence(Channel::Book);
                 class.bases.keep_ready(sequence, symbol.book.top(Depth::levels(depth)));
             }
@@ -177,17 +178,16 @@ impl Ledger {
     pub(crate) fn end_cycle(&mut self, now: u64) {
         self.history.end_cycle(now);
         let interests = &mut self.interests;
-        self.with_bases.retain(|(id, place)| {
-            let class = &mut interests[id.index()].classes[*place as usize];
+        for (id, place) in self.to_sweep.drain(..) {
+            let class = &mut interests[id.index()].classes[place as usize];
             class.bases.end_cycle();
-            class.has_bases = !class.bases.is_empty();
-            class.has_bases
-        });
+            class.is_to_sweep = false;
+        }
     }
 }
 
-fn list_bases(class: &mut Class, place: Pending, with_bases: &mut Vec<Pending>) {
-    if !std::mem::replace(&mut class.has_bases, true) {
-        with_bases.push(place);
+fn list_to_sweep(class: &mut Class, place: Pending, to_sweep: &mut Vec<Pending>) {
+    if !std::mem::replace(&mut class.is_to_sweep, true) {
+        to_sweep.push(place);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use market::SymbolId;
 
 /// Entries that a cycle may bring beyond the bound before they are cut.
-const SLACK: usize = 4096;
+pub(crate) const SLACK: usize = 4096;
 
 #[derive(Debug)]
 struct Entry<T> {

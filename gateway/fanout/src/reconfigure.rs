@@ -70,8 +70,7 @@ impl Fanout {
         let new = Held { kind: terms.kind, on_slow: terms.on_slow, ..held };
         if held.kind == new.kind {
             if let Some(session) = self.outboxes.session_mut(key) {
-                session.release_all(&[held]);
-                session.hold(new);
+                session.alter(new);
             }
             return;
         }
@@ -90,8 +89,7 @@ impl Fanout {
             self.ledger.give_back_base(from, Shown::UpTo(sequence));
         }
         if let Some(session) = self.outboxes.session_mut(key) {
-            session.release_all(&[held]);
-            session.hold(Held { standing, ..new });
+            session.alter(Held { standing, ..new });
         }
         self.outboxes.mark_dirty(key);
     }

@@ -140,6 +140,15 @@ impl Session {
         self.held.insert(at, held);
     }
 
+    /// Serves a subscription that is held on other terms.
+    pub(crate) fn alter(&mut self, new: Held) {
+        let Ok(at) = self.place_of(new.symbol, new.topic) else { return };
+        let held = &mut self.held[at];
+        self.behind_count += u32::from(held.standing.is_listed());
+        self.behind_count -= u32::from(new.standing.is_listed());
+        *held = new;
+    }
+
     /// Takes subscriptions out, given in the order they are held.
     pub(crate) fn release_all(&mut self, gone: &[Held]) {
         let mut gone = gone.iter().peekable();

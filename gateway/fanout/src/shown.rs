@@ -9,6 +9,17 @@ pub(crate) enum Shown {
     UpTo(u64),
 }
 
+impl Shown {
+    /// Less was shown than at `other`.
+    pub(crate) const fn is_before(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Nothing) => false,
+            (Self::Nothing, Self::UpTo(_)) => true,
+            (Self::UpTo(this), Self::UpTo(other)) => this < other,
+        }
+    }
+}
+
 /// How what was missed is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {

@@ -39,6 +39,15 @@ impl Fanout {
         }
     }
 
+    /// The session's socket took some of what it was given before: slow it may be, it reads.
+    pub fn handle_progress(&mut self, key: SessionKey, now: u64) {
+        if let Some(session) = self.outboxes.session_mut(key)
+            && session.blocked_since.is_some()
+        {
+            session.blocked_since = Some(now);
+        }
+    }
+
     /// A frame was not sent: its reader stands where it stood before.
     fn fall_back(&mut self, key: SessionKey, mark: Origin) {
         let Some(session) = self.outboxes.session(key) else { return };
@@ -49,11 +58,10 @@ impl Fanout {
                 self.exchange_base(key, held, now, mark.shown);
                 self.stand(key, held, Standing::Behind(mark.shown));
             }
-            // A snapshot that was not sent makes up for whatever was missed before it.
-            Standing::Behind(Shown::UpTo(shown)) if mark.shown == Shown::Nothing => {
-                let class = self.class_of(held);
-                self.ledger.give_back_base(class, Shown::UpTo(shown));
-                self.stand(key, held, Standing::Behind(Shown::Nothing));
+            // It was given another pace behind a frame that was not sent.
+            Standing::Behind(at) if mark.shown.is_before(at) => {
+                self.exchange_base(key, held, at, mark.shown);
+                self.stand(key, held, Standing::Behind(mark.shown));
             }
             Standing::Behind(_) | Standing::Resuming(_) => {}
         }

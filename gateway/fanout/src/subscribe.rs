@@ -78,7 +78,8 @@ impl Fanout {
                 self.refuse(key, Some(method), &refusal, Some(name), envelope);
                 return Vec::new();
             }
-            Joined::Already => warning = Some(ALREADY),
+            // It goes on as it was: no snapshot comes that `recovered: false` would promise.
+            Joined::Already => (warning, recovered) = (Some(ALREADY), None),
             Joined::Resumed(is_recovered) => {
                 recovered = Some(is_recovered);
                 if let (true, Some(position)) = (is_recovered, position) {

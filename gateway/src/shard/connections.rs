@@ -219,7 +219,11 @@ impl Connections {
         };
         // What was sealed before the socket was full goes first.
         if !connection.is_blocked {
-            output.add(connection.flush()?);
+            let flushed = connection.flush()?;
+            if flushed.bytes > 0 {
+                fanout.handle_progress(key, clock::now().0);
+            }
+            output.add(flushed);
         }
         let mut is_more = true;
         while is_more && !connection.is_blocked {
