@@ -12,6 +12,8 @@
 mod opener;
 mod protect;
 mod records;
+#[cfg(fuzzing)]
+pub mod rehearsal;
 mod sealer;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ pub enum Event<'a> {
 pub struct Exhausted;
 
 /// Where the next keys come from.
-trait Keys: Send {
+pub(crate) trait Keys: Send {
     fn next_sealing(&mut self) -> Result<(u64, ConnectionTrafficSecrets), rustls::Error>;
     fn next_opening(&mut self) -> Result<(u64, ConnectionTrafficSecrets), rustls::Error>;
 }
@@ -51,14 +51,14 @@ where
 /// One connection's keys and what is under way.
 pub struct Records {
     pub(crate) sealer: Sealer,
-    opener: Opener,
+    pub(crate) opener: Opener,
     /// Seldom asked, so out of the way.
-    keys: Box<dyn Keys>,
+    pub(crate) keys: Box<dyn Keys>,
     /// Records after which the sealing key is renewed: half of what the cipher bears.
     pub(crate) sealed_max: u64,
-    version: ProtocolVersion,
+    pub(crate) version: ProtocolVersion,
     /// The peer's key update asked for ours.
-    owes_update: bool,
+    pub(crate) owes_update: bool,
 }
 
 impl fmt::Debug for Records {

@@ -34,6 +34,12 @@ impl Sealer {
         })
     }
 
+    /// Bytes behind a record's content.
+    #[cfg(fuzzing)]
+    pub(crate) const fn tail_bytes(&self) -> usize {
+        self.shape.tail_bytes()
+    }
+
     /// How many records were sealed under this key.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
