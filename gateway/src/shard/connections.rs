@@ -221,7 +221,7 @@ impl Connections {
         if !connection.is_blocked {
             let flushed = connection.flush()?;
             if flushed.bytes > 0 {
-                fanout.handle_progress(key, clock::now().0);
+                fanout.handle_progress(key, self.written_at.0);
             }
             output.add(flushed);
         }

@@ -139,7 +139,8 @@ impl Shard {
         rng: &mut fastrand::Rng,
         now: u64,
     ) {
-        self.follow(timeline, ring_records_max, rng, now);
+        self.take_replica(timeline, now);
+        self.drain_ring(timeline, ring_records_max, rng, now);
         for line in self.lines.values_mut() {
             if line.key.is_none() && !line.is_ended && line.opens_at <= now {
                 line.key = Some(self.fanout.handle_open(1, now));
@@ -163,25 +164,28 @@ impl Shard {
             self.tally.windows += 1;
             return;
         }
-        self.write(rng, now);
+        self.write_all(timeline, ring_records_max, rng, now);
         self.fanout.end_cycle();
         self.check(now);
         self.turned_at = now;
     }
 
-    fn follow(
-        &mut self,
-        timeline: &Timeline,
-        ring_records_max: usize,
-        rng: &mut fastrand::Rng,
-        now: u64,
-    ) {
+    fn take_replica(&mut self, timeline: &Timeline, now: u64) {
         if self.replica_at.is_some_and(|at| at <= now) {
             self.replica_at = None;
             self.position = timeline.records.len();
             self.lines.values_mut().for_each(|line| line.leave.to_merge = true);
             self.fanout.handle_truth(timeline.venue.truth().clone());
         }
+    }
+
+    fn drain_ring(
+        &mut self,
+        timeline: &Timeline,
+        ring_records_max: usize,
+        rng: &mut fastrand::Rng,
+        now: u64,
+    ) {
         if self.replica_at.is_some() {
             return;
         }
@@ -260,11 +264,26 @@ impl Shard {
         }
     }
 
-    fn write(&mut self, rng: &mut fastrand::Rng, now: u64) {
+    /// Writes everybody; between two sessions the ring is looked at now and then.
+    fn write_all(
+        &mut self,
+        timeline: &Timeline,
+        ring_records_max: usize,
+        rng: &mut fastrand::Rng,
+        now: u64,
+    ) {
+        let mut looks_left = if self.has_windows { 0 } else { rng.u32(..4) };
         while let Some(key) = self.fanout.poll_dirty() {
-            let Some((id, line)) = self.lines.iter_mut().find(|(_, l)| l.key == Some(key)) else {
-                continue;
-            };
+            self.write(key, rng, now);
+            if looks_left > 0 && rng.bool() {
+                looks_left -= 1;
+                self.drain_ring(timeline, ring_records_max, rng, now);
+            }
+        }
+    }
+
+    fn write(&mut self, key: SessionKey, rng: &mut fastrand::Rng, now: u64) {
+        if let Some((id, line)) = self.lines.iter_mut().find(|(_, line)| line.key == Some(key)) {
             let id = *id;
             if !line.is_blocked && !line.unsent.is_empty() {
                 let count = line.down.write(&line.unsent);
