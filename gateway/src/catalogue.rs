@@ -5,15 +5,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use market::Instrument;
+use market::{Instrument, Nanos};
 
 /// How one feed is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedStatus {
     /// Its name in the config.
     pub name: Arc<str>,
     /// True while it is connected and speaking.
     pub live: bool,
+    /// Since when it is, or is not.
+    pub since: Nanos,
     /// In words, for an operator.
     pub detail: String,
 }

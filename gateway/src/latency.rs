@@ -6,6 +6,7 @@
 //! nobody empties it the station goes on in the histogram it has, and nothing is lost. The price:
 //! two histograms of about 110 KB a station, touched only where values fall.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -133,7 +134,9 @@ impl Station {
 pub struct Latency(Mutex<Collected>);
 
 struct Collected {
-    slots: Vec<(Stretch, Slot)>,
+    slots: Vec<(Stretch, Option<usize>, Slot)>,
+    /// What the shards' stations brought, shard by shard; only of the last intervals.
+    of_shards: BTreeMap<(usize, usize), Recent>,
     /// Always empty between two collections; what stations get back for what they hand over.
     spare: Batch,
     totals: [Total; Stretch::ALL.len()],
@@ -144,6 +147,7 @@ impl Default for Collected {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
+            of_shards: BTreeMap::new(),
             spare: Batch::new(),
             totals: std::array::from_fn(|_| Total::default()),
             interval_ends_at: Nanos::UNKNOWN,
@@ -167,6 +171,18 @@ struct Total {
 impl Default for Total {
     fn default() -> Self {
         Self { since_start: Tally::new(), running: Tally::new(), completed: Tally::new() }
+    }
+}
+
+/// One stretch of one shard.
+struct Recent {
+    running: Tally,
+    completed: Tally,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { running: Tally::new(), completed: Tally::new() }
     }
 }
 
@@ -222,8 +238,17 @@ impl Tally {
 impl Latency {
     /// A new station for one stretch, owned by the calling thread.
     pub fn station(&self, stretch: Stretch) -> Station {
+        self.station_of(stretch, None)
+    }
+
+    /// The same, for a shard whose latencies are also told apart from those of others.
+    pub fn shard_station(&self, stretch: Stretch, shard: usize) -> Station {
+        self.station_of(stretch, Some(shard))
+    }
+
+    fn station_of(&self, stretch: Stretch, shard: Option<usize>) -> Station {
         let slot = Slot::new(Mutex::new(Batch::new()));
-        lock(&self.0).slots.push((stretch, Arc::clone(&slot)));
+        lock(&self.0).slots.push((stretch, shard, Arc::clone(&slot)));
         Station { batch: Batch::new(), slot, hand_over_at: Nanos::UNKNOWN }
     }
 
@@ -240,8 +265,12 @@ impl Latency {
                 std::mem::swap(&mut total.running, &mut total.completed);
                 total.running.clear();
             }
+            for recent in collected.of_shards.values_mut() {
+                std::mem::swap(&mut recent.running, &mut recent.completed);
+                recent.running.clear();
+            }
         }
-        for (stretch, slot) in &collected.slots {
+        for (stretch, shard, slot) in &collected.slots {
             // Held for the swap only, so that a station's `try_lock` almost never fails.
             let mut filled = lock(slot);
             if filled.is_empty() {
@@ -252,6 +281,10 @@ impl Latency {
             let total = &mut collected.totals[*stretch as usize];
             total.since_start.add(&collected.spare);
             total.running.add(&collected.spare);
+            if let Some(shard) = shard {
+                let recent = collected.of_shards.entry((*shard, *stretch as usize)).or_default();
+                recent.running.add(&collected.spare);
+            }
             collected.spare.histogram.reset();
             (collected.spare.sum_ns, collected.spare.negative) = (0, 0);
         }
@@ -260,6 +293,15 @@ impl Latency {
     /// One stretch since the start of the process, as of the last collection.
     pub fn since_start(&self, stretch: Stretch) -> Tally {
         lock(&self.0).totals[stretch as usize].since_start.clone()
+    }
+
+    /// One stretch of one shard over the last whole interval of ten seconds, or, before there was
+    /// one, since the start; none before anything was measured.
+    pub fn of_shard(&self, stretch: Stretch, shard: usize) -> Option<Tally> {
+        let collected = lock(&self.0);
+        let recent = collected.of_shards.get(&(shard, stretch as usize))?;
+        let is_first = recent.completed.histogram.is_empty();
+        Some(if is_first { recent.running.clone() } else { recent.completed.clone() })
     }
 
     /// One stretch over the last whole interval of ten seconds.

@@ -5,21 +5,25 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::bounded;
 use thiserror::Error;
-use tokio::sync::watch;
 
-use crate::admin::{self, Admin, AdminError};
+use crate::admin::{self, Admin, AdminError, Control};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::door::{self, Door, DoorError};
 use crate::ingest::{Ingest, IngestError, Seams};
+use crate::live::Live;
+use crate::logs::Logs;
 use crate::metrics::Metrics;
+use crate::reload::{Reloader, Subjects};
 use crate::shard;
+use crate::stop::{Ending, LastOut, Phase, Stopper};
 use crate::threads::{Crew, Place, StopFlag, ThreadError};
 
 /// Beyond the shards' own time to stop: the others need only a moment.
@@ -60,28 +64,19 @@ pub struct Running {
     metrics: Arc<Metrics>,
     catalogue: Arc<Catalogue>,
     stopper: Stopper,
+    reloader: Reloader,
     crew: Crew,
-    stop_timeout: Duration,
 }
 
-/// Asks a gateway to stop, from any thread.
-#[derive(Clone)]
-pub struct Stopper {
-    flag: StopFlag,
-    tell: watch::Sender<bool>,
-    shards: Vec<Arc<mio::Waker>>,
-}
-
-impl Stopper {
-    /// Asks for the end: no more arrivals, every session is told that the gateway restarts.
-    pub fn stop(&self) {
-        self.flag.set();
-        self.tell.send_replace(true);
-        for waker in &self.shards {
-            // A shard that cannot be woken looks at the flag by itself some twenty times a second.
-            let _ = waker.wake();
-        }
-    }
+/// What the program hands to a gateway beside its config.
+#[derive(Debug, Default)]
+pub struct Controls {
+    /// Where the config came from, to be read again.
+    pub config_file: Option<PathBuf>,
+    /// The log.
+    pub logs: Logs,
+    /// The level its config asked for.
+    pub log_level: String,
 }
 
 impl Running {
@@ -110,6 +105,11 @@ impl Running {
         self.stopper.clone()
     }
 
+    /// What reads its config again.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Asks for the end; see [`Stopper::stop`].
     pub fn stop(&self) {
         self.stopper.stop();
@@ -117,16 +117,21 @@ impl Running {
 
     /// Waits for the end, asked for or not. A thread that panicked ends the others.
     pub fn join(self) -> Result<(), ThreadError> {
-        let Self { crew, stopper, stop_timeout, .. } = self;
-        crew.join(&stopper.flag, || stopper.stop(), stop_timeout + STOP_MARGIN)
+        let Self { crew, stopper, .. } = self;
+        let limit = || stopper.limit() + STOP_MARGIN;
+        crew.join(stopper.ending().flag(), || stopper.stop_at_once(), limit)
     }
 }
 
 /// Starts every thread. On an error nothing is left running.
-#[expect(clippy::needless_pass_by_value, reason = "a config is for one gateway, and used up by it")]
 pub fn start(config: Config) -> Result<Running, StartError> {
+    start_with(config, Controls::default())
+}
+
+/// The same, with what an operator's program has beside a config.
+pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartError> {
     let epoch = clock::now().0;
-    let stop = StopFlag::default();
+    let (ending, over) = (Ending::default(), StopFlag::default());
     let feeds = config.ingest.feeds.iter().map(|feed| feed.name.as_str());
     let metrics = Arc::new(Metrics::new(feeds, config.shard.count));
     let catalogue = Arc::new(Catalogue::default());
@@ -135,60 +140,88 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     let admin = Admin::bind(&config.admin)?;
     let (door_address, admin_address) = (door.address(), admin.address());
     let (ring, readers) = handoff::channel(config.ring.bytes)?;
-    let record_bytes = ring.record_size_max();
-    let book_bytes = market::book_record_bytes_max(config.ingest.deepest_book());
-    if record_bytes < book_bytes {
-        return Err(StartError::RingTooSmall { record_bytes, book_bytes });
-    }
+    check_ring(&ring, &config)?;
     let (desk, replica_requests) = bounded(config.shard.count);
-
+    let live = Arc::new(Live::new(config.shard.clone()));
     let shared = shard::Shared {
         settings: &config.shard,
         epoch,
         ring: &readers,
         desk: &desk,
         metrics: &metrics,
-        stop: &stop,
+        ending: &ending,
+        live: &live,
+        patience: config.admin.answer_timeout,
     };
-    let mut shards = Vec::new();
-    let mut mailboxes = Vec::new();
-    let mut wakers = Vec::new();
-    for index in 0..config.shard.count {
-        let (parts, mailbox, waker) = shard::Parts::new(index, &shared)?;
-        shards.push(parts);
-        mailboxes.push(mailbox);
-        wakers.push(waker);
-    }
-    let (tell, told) = watch::channel(false);
-    let stopper = Stopper { flag: stop.clone(), tell, shards: wakers };
+    let (shards, ends) = make_shards(&shared)?;
+    let wakers = ends.iter().map(|ends| Arc::clone(&ends.waker)).collect();
+    let stopper = Stopper::new(wakers, ending, over.clone(), Arc::clone(&live));
+    let reloader = Reloader::new(Subjects {
+        file: controls.config_file,
+        config: config.clone(),
+        log_level: controls.log_level,
+        door: Arc::clone(door.settings()),
+        shards: live,
+        keyring: Arc::clone(door.keyring()),
+        logs: controls.logs.clone(),
+        metrics: Arc::clone(&metrics),
+    });
+    let control = Control {
+        desks: ends.iter().map(|ends| ends.desk.clone()).collect(),
+        stopper: stopper.clone(),
+        reloader: Some(reloader.clone()),
+        logs: controls.logs,
+    };
     let seams = Seams {
         ring,
         replica_requests,
         catalogue: Arc::clone(&catalogue),
         metrics: Arc::clone(&metrics),
-        stop,
+        stop: over,
     };
     let surroundings = (
         door::Surroundings {
             catalogue: Arc::clone(&catalogue),
-            mailboxes,
+            mailboxes: ends.into_iter().map(|ends| ends.mailbox).collect(),
             metrics: Arc::clone(&metrics),
         },
-        admin::Surroundings { catalogue: Arc::clone(&catalogue), metrics: Arc::clone(&metrics) },
+        admin::Surroundings {
+            catalogue: Arc::clone(&catalogue),
+            metrics: Arc::clone(&metrics),
+            control,
+        },
     );
 
     let mut crew = Crew::default();
-    let stop_timeout = config.shard.stop_timeout;
-    let spawned = spawn_ingest(&mut crew, &config, ingest, seams)
-        .and_then(|()| spawn_shards(&mut crew, &config, shards))
-        .and_then(|()| spawn_servers(&mut crew, &config, (door, admin), surroundings, told));
+    let spawned = spawn_ingest(&mut crew, &config, ingest, seams).and_then(|()| {
+        let last_out = Arc::new(LastOut(stopper.clone()));
+        spawn_shards(&mut crew, &config, shards, &last_out)?;
+        spawn_servers(&mut crew, &config, (door, admin), surroundings, last_out)
+    });
+    let running =
+        Running { door_address, admin_address, metrics, catalogue, stopper, reloader, crew };
     if let Err(error) = spawned {
-        stopper.stop();
+        running.stopper.stop_at_once();
         // What went wrong first is told; that the others end is all that is waited for.
-        let _ = crew.join(&stopper.flag, || (), stop_timeout + STOP_MARGIN);
+        let _ = running.join();
         return Err(error.into());
     }
-    Ok(Running { door_address, admin_address, metrics, catalogue, stopper, crew, stop_timeout })
+    Ok(running)
+}
+
+fn check_ring(ring: &handoff::Writer, config: &Config) -> Result<(), StartError> {
+    let record_bytes = ring.record_size_max();
+    let book_bytes = market::book_record_bytes_max(config.ingest.deepest_book());
+    if record_bytes < book_bytes {
+        return Err(StartError::RingTooSmall { record_bytes, book_bytes });
+    }
+    Ok(())
+}
+
+fn make_shards(shared: &shard::Shared<'_>) -> io::Result<(Vec<shard::Parts>, Vec<shard::Ends>)> {
+    let made: io::Result<Vec<_>> =
+        (0..shared.settings.count).map(|index| shard::Parts::new(index, shared)).collect();
+    Ok(made?.into_iter().unzip())
 }
 
 fn spawn_ingest(crew: &mut Crew, config: &Config, ingest: Ingest, seams: Seams) -> io::Result<()> {
@@ -196,11 +229,18 @@ fn spawn_ingest(crew: &mut Crew, config: &Config, ingest: Ingest, seams: Seams) 
     crew.spawn("ingest", place, move || Ok(ingest.run(seams)?))
 }
 
-fn spawn_shards(crew: &mut Crew, config: &Config, shards: Vec<shard::Parts>) -> io::Result<()> {
+fn spawn_shards(
+    crew: &mut Crew,
+    config: &Config,
+    shards: Vec<shard::Parts>,
+    last_out: &Arc<LastOut>,
+) -> io::Result<()> {
     for (index, parts) in shards.into_iter().enumerate() {
         // Core 0 is left to ingest where there are others.
         let place = Place { core: config.shard.pin.then_some(index + 1), nice: 0 };
+        let last_out = Arc::clone(last_out);
         crew.spawn(&format!("shard-{index}"), place, move || {
+            let _last_out = last_out;
             shard::run(parts);
             Ok(())
         })?;
@@ -213,25 +253,18 @@ fn spawn_servers(
     config: &Config,
     (door, admin): (Door, Admin),
     surroundings: (door::Surroundings, admin::Surroundings),
-    told: watch::Receiver<bool>,
+    last_out: Arc<LastOut>,
 ) -> io::Result<()> {
     // Behind the shards' cores, where there are so many.
     let place = |thread: config::Thread, behind: usize| Place {
         core: thread.pin.then_some(config.shard.count + 1 + behind),
         nice: thread.nice,
     };
-    let until = stopped(told.clone());
-    crew.spawn("door", place(config.door.thread, 0), move || Ok(door.run(surroundings.0, until)?))?;
-    let until = stopped(told);
-    crew.spawn(
-        "admin",
-        place(config.admin.thread, 1),
-        move || Ok(admin.run(surroundings.1, until)?),
-    )
-}
-
-/// Completes when the end is asked for.
-async fn stopped(mut told: watch::Receiver<bool>) {
-    // An error means that whoever could ask is gone, which is an end too.
-    let _ = told.wait_for(|is_asked| *is_asked).await;
+    let leaving = last_out.0.reached(Phase::Leaving);
+    let over = last_out.0.reached(Phase::Over);
+    crew.spawn("door", place(config.door.thread, 0), move || {
+        let _last_out = last_out;
+        Ok(door.run(surroundings.0, leaving)?)
+    })?;
+    crew.spawn("admin", place(config.admin.thread, 1), move || Ok(admin.run(surroundings.1, over)?))
 }

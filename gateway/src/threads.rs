@@ -124,7 +124,7 @@ impl Crew {
             let outcome = match catch_unwind(AssertUnwindSafe(body)) {
                 Ok(Ok(())) => Outcome::Done,
                 Ok(Err(error)) => Outcome::Failed(error.to_string()),
-                Err(what) => Outcome::Panicked(words(&*what)),
+                Err(what) => Outcome::Panicked(panic_words(&*what)),
             };
             // Nobody listens any more: the crew was dropped, and the process is ending.
             let _ = ended.send(Ending { thread, outcome });
@@ -140,22 +140,22 @@ impl Crew {
 
     /// Waits until all threads have ended. `stopping` says whether the end was asked for; `stop`
     /// asks for it, and is called when a thread ends on its own. From the asking on, the others
-    /// have `deadline`. The first thing that went wrong is returned.
+    /// have `deadline`, which may shrink meanwhile. The first thing that went wrong is returned.
     pub fn join(
         mut self,
         stopping: &StopFlag,
         stop: impl Fn(),
-        deadline: Duration,
+        deadline: impl Fn() -> Duration,
     ) -> Result<(), ThreadError> {
         /// How soon a stop that was asked for elsewhere is noticed, to count the deadline from it.
         const LOOK: Duration = Duration::from_millis(100);
         let mut failure = None;
-        let mut give_up_at: Option<Instant> = None;
+        let mut asked_at: Option<Instant> = None;
         while !self.running.is_empty() {
-            if give_up_at.is_none() && stopping.is_set() {
-                give_up_at = Some(Instant::now() + deadline);
+            if asked_at.is_none() && stopping.is_set() {
+                asked_at = Some(Instant::now());
             }
-            if give_up_at.is_some_and(|at| Instant::now() >= at) {
+            if asked_at.is_some_and(|at| at.elapsed() >= deadline()) {
                 let threads = self.names().map(str::to_owned).collect();
                 return Err(failure.unwrap_or(ThreadError::Stuck { threads }));
             }
@@ -219,7 +219,8 @@ fn pin(thread: &str, core: usize) {
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub fn panic_words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
@@ -251,7 +252,7 @@ mod tests {
             .expect("a thread can be started");
         assert_eq!(crew.names().collect::<Vec<_>>(), ["shard-0", "ingest"]);
         assert_eq!(
-            crew.join(&stop, || (), DEADLINE),
+            crew.join(&stop, || (), || DEADLINE),
             Err(ThreadError::Panicked {
                 thread: "ingest".to_owned(),
                 message: "a bug of ours".to_owned()
@@ -270,7 +271,7 @@ mod tests {
         .expect("a thread can be started");
         crew.spawn("door", Place::default(), || Ok(())).expect("a thread can be started");
         assert_eq!(
-            crew.join(&stop, || (), DEADLINE),
+            crew.join(&stop, || (), || DEADLINE),
             Err(ThreadError::EndedEarly { thread: "door".to_owned() })
         );
     }
@@ -282,7 +283,7 @@ mod tests {
             .expect("a thread can be started");
         let message = "no more ports".to_owned();
         assert_eq!(
-            crew.join(&stop, || (), DEADLINE),
+            crew.join(&stop, || (), || DEADLINE),
             Err(ThreadError::Failed { thread: "door".to_owned(), message })
         );
     }
@@ -299,7 +300,7 @@ mod tests {
             .expect("a thread can be started");
         }
         stop.set();
-        assert_eq!(crew.join(&stop, || (), DEADLINE), Ok(()));
+        assert_eq!(crew.join(&stop, || (), || DEADLINE), Ok(()));
     }
 
     #[test]
@@ -312,7 +313,7 @@ mod tests {
         })
         .expect("a thread can be started");
         stop.set();
-        let outcome = crew.join(&stop, || (), Duration::from_millis(10));
+        let outcome = crew.join(&stop, || (), || Duration::from_millis(10));
         never.set();
         assert_eq!(outcome, Err(ThreadError::Stuck { threads: vec!["deaf".to_owned()] }));
     }

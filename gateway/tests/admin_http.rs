@@ -2,17 +2,43 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gateway::admin::{Admin, AdminError, Surroundings};
+use gateway::admin::{Admin, AdminError, Control, Surroundings};
 use gateway::catalogue::{Catalogue, FeedStatus, Listing};
 use gateway::clock;
 use gateway::config;
 use gateway::latency::Stretch;
+use gateway::logs::Logs;
 use gateway::metrics::Metrics;
+use gateway::stop::Stopper;
 use tokio::sync::oneshot;
+
+fn settings(listen: SocketAddr) -> config::Admin {
+    config::Admin {
+        listen,
+        token_file: None,
+        answer_timeout: Duration::from_secs(1),
+        thread: config::Thread::default(),
+    }
+}
+
+/// An admin thread that stands alone.
+fn nothing() -> Control {
+    let text = "[door]\nlisten = '127.0.0.1:0'\ncert_file = 'c'\nkey_file = 'k'\n\
+                [[ingest.feeds]]\nname = 'f'\ndialect = 'kraken'\nurl = 'ws://127.0.0.1:1/v2'\n\
+                symbols = 'all'\n";
+    let shard = config::parse(text, Path::new("t.toml")).expect("it is right").config.shard;
+    Control {
+        desks: Vec::new(),
+        stopper: Stopper::of_nothing(shard),
+        reloader: None,
+        logs: Logs::default(),
+    }
+}
 
 struct Running {
     address: SocketAddr,
@@ -24,12 +50,12 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let any = "127.0.0.1:0".parse().expect("an address");
-        let admin = Admin::bind(&config::Admin { listen: any, thread: config::Thread::default() })
-            .expect("a free port exists");
+        let admin = Admin::bind(&settings(any)).expect("a free port exists");
         let address = admin.address();
         let surroundings = Surroundings {
             catalogue: Arc::new(Catalogue::default()),
             metrics: Arc::new(Metrics::new(["spot"], 1)),
+            control: nothing(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = surroundings.clone();
@@ -61,7 +87,7 @@ impl Running {
 
     fn set_live(&self, live: bool) {
         let detail = "dialling".to_owned();
-        let feeds = vec![FeedStatus { name: "spot".into(), live, detail }];
+        let feeds = vec![FeedStatus { name: "spot".into(), live, detail, ..FeedStatus::default() }];
         self.surroundings.catalogue.publish(Listing { feeds, ..Listing::default() });
     }
 }
@@ -165,8 +191,7 @@ fn silent_connections_beyond_the_limit_are_closed_at_once() {
 fn a_busy_port_is_an_error_that_names_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port exists");
     let listen = taken.local_addr().expect("it is bound");
-    let error = Admin::bind(&config::Admin { listen, thread: config::Thread::default() })
-        .expect_err("the port is taken");
+    let error = Admin::bind(&settings(listen)).expect_err("the port is taken");
     assert!(matches!(error, AdminError::Listen { .. }));
     assert!(error.to_string().contains(&listen.to_string()), "{error}");
 }

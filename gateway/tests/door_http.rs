@@ -31,7 +31,7 @@ fn listing() -> Listing {
         book_levels_max: 1000,
         trading: Trading::Online,
     };
-    let feed = FeedStatus { name: "kraken".into(), live: true, detail: String::new() };
+    let feed = FeedStatus { name: "kraken".into(), live: true, ..FeedStatus::default() };
     Listing { instruments: vec![instrument], feeds: vec![feed] }
 }
 
@@ -252,6 +252,9 @@ fn a_busy_port_is_said_at_start() {
         listen: rig.address,
         cert_file,
         key_file,
+        cert_watch: Duration::ZERO,
+        tls_min: config::TlsMin::default(),
+        hsts: Duration::from_secs(60),
         handshake_timeout: SHORT,
         header_timeout: SHORT,
         header_bytes_max: 8192,

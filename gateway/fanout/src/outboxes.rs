@@ -31,6 +31,10 @@ impl Outboxes {
         Self { bytes_max, sessions: Slab::new(), cycle: Cycle::default(), dirty, later }
     }
 
+    pub(crate) const fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
         SessionKey(self.sessions.insert(session) as u32)
     }

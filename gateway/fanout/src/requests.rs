@@ -1,5 +1,7 @@
 //! Requests: what a session asks, answered one symbol at a time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use market::Nanos;
 use wire::close::CloseCode;
 use wire::refusal::{Code, Refusal};
@@ -63,7 +65,12 @@ impl Fanout {
                 return;
             }
         }
-        match request::parse(text) {
+        // Parsing touches nothing but the text, so a bug in it costs nobody but who wrote it.
+        let Ok(parsed) = catch_unwind(AssertUnwindSafe(|| request::parse(text))) else {
+            let sentence = "a fault of the gateway";
+            return self.outboxes.close(key, CloseCode::InternalError, sentence);
+        };
+        match parsed {
             Ok(Request { req_id, method }) => {
                 let work = work_of(&method, session.held.len());
                 let debt = session.pay_for(&self.limits, work, now.0);

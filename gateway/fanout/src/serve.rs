@@ -112,7 +112,9 @@ impl Fanout {
         }
         if let Some(session) = self.outboxes.session_mut(key) {
             session.merged += told.merged;
-            session.missed += told.missed.iter().sum::<u64>();
+            let missed = told.missed.iter().sum::<u64>();
+            session.missed += missed;
+            session.gaps += u64::from(missed > 0);
         }
     }
 

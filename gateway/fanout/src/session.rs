@@ -88,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) merged: u64,
     /// Updates announced to it as missed.
     pub(crate) missed: u64,
+    /// Times that was announced.
+    pub(crate) gaps: u64,
     /// Set once: no data is queued from then on.
     pub(crate) closing: Option<CloseCode>,
     /// Listed as having something to send.
@@ -115,6 +117,7 @@ impl Session {
             is_detailed: false,
             merged: 0,
             missed: 0,
+            gaps: 0,
             closing: None,
             is_dirty: false,
             sent_at: now,

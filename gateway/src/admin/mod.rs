@@ -1,36 +1,57 @@
-//! The admin thread: health, readiness, metrics and latency for operators, over plain HTTP.
+//! The admin thread: health, metrics and latency for operators, and their hand on the gateway, over
+//! plain HTTP.
 //!
-//! It also takes in, once a second, what the latency stations hand over. **Invariant:** every
-//! connection has one deadline and carries one request, and at most 64 exist at once. Deliberately
-//! absent: anything that changes the gateway, and authentication; its port is not for the public.
+//! It also takes in, once a second, what the latency stations hand over, and looks at the
+//! certificate's files. **Invariant:** every connection has one deadline and carries one request, and at most 64
+//! exist at once; what inspects or changes is behind the token. Deliberately absent: TLS; its port
+//! is not for the public.
 
+mod api;
 mod latency_report;
 mod pages;
+mod query;
+mod sessions;
+mod token;
+mod view;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::http::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::{Method, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use self::api::Problem;
+use self::pages::Answer;
+use self::query::Query;
+use self::token::Token;
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config;
 use crate::listen;
+use crate::logs::Logs;
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
+use crate::shard::Desk;
+use crate::stop::Stopper;
 
 /// Connections at once; one more is closed at accept.
 const CONNECTIONS_MAX: usize = 64;
@@ -43,6 +64,8 @@ const HEAD_BYTES_MAX: usize = 16_384;
 const HEADERS_MAX: usize = 64;
 /// Connections the kernel holds until they are accepted.
 const BACKLOG: i32 = 64;
+/// Bytes of a request's body.
+const BODY_BYTES_MAX: usize = 65_536;
 /// How often stations are emptied.
 const COLLECT_EVERY: Duration = Duration::from_secs(1);
 /// Wait after accept failed for want of something.
@@ -59,6 +82,17 @@ pub enum AdminError {
         /// Why.
         source: io::Error,
     },
+    /// The file of the token cannot be used.
+    #[error("admin.token_file {}: {source}", file.display())]
+    Token {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An address of the network, and no token.
+    #[error("admin.listen {0}: is open to the network: a token_file is needed")]
+    Open(SocketAddr),
     /// The thread's runtime could not start.
     #[error("admin: {0}")]
     Runtime(#[source] io::Error),
@@ -71,6 +105,21 @@ pub struct Surroundings {
     pub catalogue: Arc<Catalogue>,
     /// All counts, and the stations.
     pub metrics: Arc<Metrics>,
+    /// What it can do.
+    pub control: Control,
+}
+
+/// An operator's hand on the gateway.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Where shards are asked, in their order.
+    pub desks: Vec<Desk>,
+    /// What ends the gateway.
+    pub stopper: Stopper,
+    /// What reads the config again.
+    pub reloader: Option<Reloader>,
+    /// The log.
+    pub logs: Logs,
 }
 
 /// A port that listens and does not answer yet.
@@ -78,17 +127,26 @@ pub struct Surroundings {
 pub struct Admin {
     listener: std::net::TcpListener,
     address: SocketAddr,
+    token: Token,
 }
 
 impl Admin {
-    /// Takes the port, so that a busy one is told at start.
+    /// Reads the token and takes the port, so that what is wrong with them is told at start.
     pub fn bind(settings: &config::Admin) -> Result<Self, AdminError> {
+        let file = settings.token_file.as_deref();
+        let token = Token::read(file).map_err(|source| AdminError::Token {
+            file: settings.token_file.clone().unwrap_or_default(),
+            source,
+        })?;
+        if token::is_needed(settings.listen) && file.is_none() {
+            return Err(AdminError::Open(settings.listen));
+        }
         let at_address = |source| AdminError::Listen { address: settings.listen, source };
         let listener = listen::bind(settings.listen)
             .and_then(|socket| listen::listen(socket, BACKLOG))
             .map_err(at_address)?;
         let address = listener.local_addr().map_err(at_address)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, token })
     }
 
     /// Where it listens; the port is a real one even where port 0 was asked for.
@@ -106,17 +164,19 @@ impl Admin {
             .enable_all()
             .build()
             .map_err(AdminError::Runtime)?;
-        let surroundings = Arc::new(surroundings);
+        let office = Arc::new(Office { surroundings, token: self.token });
         runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener).map_err(AdminError::Runtime)?;
-            let mut accepting = pin!(accept(listener, Arc::clone(&surroundings)));
-            let mut collecting = pin!(collect(surroundings));
+            let mut accepting = pin!(accept(listener, Arc::clone(&office)));
+            let mut watching = pin!(watch_certificate(Arc::clone(&office)));
+            let mut collecting = pin!(collect(office));
             let mut stop = pin!(stop);
             poll_fn(|cx| {
                 if stop.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(());
                 }
-                // Neither ever completes.
+                // None ever completes.
+                let _ = watching.as_mut().poll(cx);
                 let _ = collecting.as_mut().poll(cx);
                 let _ = accepting.as_mut().poll(cx);
                 Poll::Pending
@@ -127,16 +187,34 @@ impl Admin {
     }
 }
 
-async fn collect(surroundings: Arc<Surroundings>) {
+/// What all connections share.
+struct Office {
+    surroundings: Surroundings,
+    token: Token,
+}
+
+async fn collect(office: Arc<Office>) {
     let mut seconds = interval(COLLECT_EVERY);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let Surroundings { metrics, control, .. } = &office.surroundings;
     loop {
         seconds.tick().await;
-        surroundings.metrics.latency.collect(clock::now());
+        metrics.latency.collect(clock::now());
+        metrics.control.log_lines_dropped.set(control.logs.dropped());
     }
 }
 
-async fn accept(listener: TcpListener, surroundings: Arc<Surroundings>) {
+async fn watch_certificate(office: Arc<Office>) {
+    // Where looking is switched off, a reload may switch it on.
+    const LOOK_EVERY: Duration = Duration::from_secs(5);
+    loop {
+        let reloader = office.surroundings.control.reloader.as_ref();
+        let wait = reloader.and_then(Reloader::look_at_certificate);
+        sleep(wait.unwrap_or(LOOK_EVERY)).await;
+    }
+}
+
+async fn accept(listener: TcpListener, office: Arc<Office>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let socket = match listener.accept().await {
@@ -149,19 +227,19 @@ async fn accept(listener: TcpListener, surroundings: Arc<Surroundings>) {
         };
         // Without a slot the socket is dropped here, which closes it.
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let surroundings = Arc::clone(&surroundings);
+        let office = Arc::clone(&office);
         tokio::spawn(async move {
             // A visit that takes too long is cut; the slot is free again either way.
-            let _ = timeout(VISIT_MAX, serve(socket, surroundings)).await;
+            let _ = timeout(VISIT_MAX, serve(socket, office)).await;
             drop(slot);
         });
     }
 }
 
-async fn serve(socket: TcpStream, surroundings: Arc<Surroundings>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let answer = pages::answer(request.method(), request.uri().path(), &surroundings);
-        async move { Ok::<_, Infallible>(answer) }
+async fn serve(socket: TcpStream, office: Arc<Office>) {
+    let service = service_fn(move |request| {
+        let office = Arc::clone(&office);
+        async move { Ok::<_, Infallible>(answer(request, &office).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -173,4 +251,43 @@ async fn serve(socket: TcpStream, surroundings: Arc<Surroundings>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "an admin connection ended early");
     }
+}
+
+async fn answer(request: Request<Incoming>, office: &Office) -> Answer {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let Some(methods) = api::methods(path) else {
+        return pages::answer(&head.method, path, &office.surroundings);
+    };
+    let outcome = if !methods.split(", ").any(|method| method == head.method.as_str()) {
+        let words = format!("only {methods} here");
+        Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", words))
+    } else if office.token.admits(&head.headers) {
+        control(&head, body, &office.surroundings).await
+    } else {
+        let words = "show the token of admin.token_file; without one, ask from this machine by its \
+                     address, and not from a web page";
+        Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorised", words))
+    };
+    pages::json(&outcome, methods)
+}
+
+async fn control(
+    head: &Parts,
+    body: Incoming,
+    surroundings: &Surroundings,
+) -> Result<Value, Problem> {
+    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => return Err(Problem::bad("the body is cut off, or above 65536 bytes")),
+    };
+    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    // A form of a web page cannot say so without asking first.
+    let changes = head.method != Method::GET && head.method != Method::HEAD;
+    if changes && !head.headers.get(CONTENT_TYPE).is_some_and(is_json) {
+        let words = "say content-type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", words));
+    }
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    api::answer(&head.method, head.uri.path(), query, &body, surroundings).await
 }

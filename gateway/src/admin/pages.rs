@@ -2,9 +2,13 @@
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::http::{Method, StatusCode};
+use serde_json::Value;
 
+use super::api::Problem;
 use super::{Surroundings, latency_report};
 use crate::catalogue::FeedStatus;
 use crate::clock;
@@ -18,6 +22,11 @@ gateway admin
 /readyz   200 while dashboards can be served, else 503 and why not
 /metrics  Prometheus text
 /latency  percentiles of each stretch between two stations, JSON, nanoseconds
+
+behind the token where there is one, JSON:
+GET  /sessions /sessions/{id} /symbols/{name} /feeds /log
+POST /sessions/{id}/kick /drain /reload    PUT /log
+`gateway ctl --help` speaks it; gateway/ADMIN.md explains it
 ";
 
 pub(super) type Answer = hyper::Response<Full<Bytes>>;
@@ -34,6 +43,10 @@ pub(super) fn answer(method: &Method, path: &str, surroundings: &Surroundings) -
         "/" => page(StatusCode::OK, TEXT, INDEX),
         "/healthz" => page(StatusCode::OK, TEXT, "live\n"),
         "/readyz" => {
+            if surroundings.control.stopper.ending().is_asked() {
+                let words = "not ready: draining\n";
+                return page(StatusCode::SERVICE_UNAVAILABLE, TEXT, words);
+            }
             let shards_running =
                 metrics.shards.iter().filter(|shard| shard.cycles.value() > 0).count();
             let listing = surroundings.catalogue.current();
@@ -57,11 +70,32 @@ pub(super) fn answer(method: &Method, path: &str, surroundings: &Surroundings) -
     }
 }
 
+/// An outcome as JSON.
+pub(super) fn json(outcome: &Result<Value, Problem>, methods: &'static str) -> Answer {
+    let (status, body) = match outcome {
+        Ok(body) => (StatusCode::OK, body.to_string()),
+        Err(problem) => (problem.status, problem.json().to_string()),
+    };
+    let mut answer = page(status, JSON, body + "\n");
+    let headers = answer.headers_mut();
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    answer
+}
+
 fn page(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Answer::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
@@ -92,7 +126,12 @@ mod tests {
     use super::*;
 
     fn feed(name: &str, live: bool) -> FeedStatus {
-        FeedStatus { name: name.into(), live, detail: "dialling".to_owned() }
+        FeedStatus {
+            name: name.into(),
+            live,
+            detail: "dialling".to_owned(),
+            ..FeedStatus::default()
+        }
     }
 
     fn check(feeds: &[FeedStatus], shards_running: usize, expected: Result<&str, &str>) {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use feed_sim::Generate;
-use gateway::config;
 use gateway::door::certificate::ensure_self_signed;
+use gateway::{Controls, config};
 
 use super::{Failure, logging, output, serve};
 
@@ -69,7 +69,8 @@ pub(super) fn demo(options: &Options, level: Option<&str>) -> Result<(), Failure
     let text = config_text(options, &cert_file, &key_file, &simulator.url());
     let loaded = config::parse(&text, Path::new("demo"))?;
     let log = logging::start(level, "warn")?;
-    let outcome = serve::serve(loaded.config, |door, admin| {
+    let controls = Controls { logs: log.handle.clone(), ..Controls::default() };
+    let outcome = serve::serve(loaded.config, controls, |door, admin| {
         output::print(&welcome(options, door, admin, &cert_file))
     });
     drop(simulator.stop());
@@ -94,7 +95,7 @@ fn config_text(options: &Options, cert_file: &Path, key_file: &Path, venue: &str
         toml::Value::String(whole.display().to_string()).to_string()
     };
     format!(
-        "[door]\nlisten = \"{}\"\ncert_file = {}\nkey_file = {}\n\
+        "[door]\nlisten = \"{}\"\ncert_file = {}\nkey_file = {}\nhsts_s = 0\n\
          [admin]\nlisten = \"{}\"\n\
          [ingest]\nsymbols_max = 10000\n\
          [[ingest.feeds]]\nname = \"sim\"\ndialect = \"kraken\"\nurl = \"{venue}/v2\"\n\

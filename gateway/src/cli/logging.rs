@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use gateway::config::log_filter;
+use gateway::logs::Logs;
 use gateway::threads;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -29,7 +30,11 @@ enum Entry {
 }
 
 /// The log of the process.
-pub(super) struct Log(Sender<Entry>);
+pub(super) struct Log {
+    lines: Sender<Entry>,
+    /// For the gateway and its operators.
+    pub(super) handle: Logs,
+}
 
 #[derive(Clone)]
 struct Queue {
@@ -46,23 +51,43 @@ pub(super) fn start(option: Option<&str>, from_config: &str) -> Result<Log, Fail
     let (lines, waiting) = bounded(LINES_MAX);
     let dropped = Arc::new(AtomicU64::new(0));
     let queue = Queue { lines: lines.clone(), dropped: Arc::clone(&dropped) };
-    threads::spawn_background("log", move || write_out(&waiting, &dropped))
+    let counted = Arc::clone(&dropped);
+    threads::spawn_background("log", move || write_out(&waiting, &counted))
         .context("the log's thread cannot be started")
         .map_err(Failure::Runtime)?;
-    tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(output::colours(io::stderr().is_terminal()))
         .with_thread_names(true)
         .with_writer(queue)
-        .init();
-    Ok(Log(lines))
+        .with_filter_reloading();
+    let filters = subscriber.reload_handle();
+    subscriber.init();
+    tell_panics_here();
+    let set = move |level: &str| {
+        let filter = log_filter(level)?;
+        filters.reload(filter).map_err(|error| error.to_string())
+    };
+    let is_overridden = option.is_some() || environment.is_some();
+    let handle = Logs::new(level, is_overridden, dropped, Box::new(set));
+    Ok(Log { lines, handle })
+}
+
+/// The standard library writes of a panic to standard error itself, and waits for it: a pipe that nobody empties would
+/// then hold a broken thread for ever, and the process half dead.
+fn tell_panics_here() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let words = threads::panic_words(panic.payload());
+        tracing::error!(place, "a thread panicked: {words}");
+    }));
 }
 
 impl Log {
     /// Waits a moment until what was logged is written.
     pub(super) fn finish(&self) {
         let (done, written) = bounded(1);
-        if self.0.send_timeout(Entry::Flush(done), FINISH_MAX).is_ok() {
+        if self.lines.send_timeout(Entry::Flush(done), FINISH_MAX).is_ok() {
             // Late lines are lost with a standard error that takes nothing; there is nobody to
             // tell.
             let _ = written.recv_timeout(FINISH_MAX);
@@ -71,6 +96,7 @@ impl Log {
 }
 
 fn write_out(waiting: &Receiver<Entry>, dropped: &AtomicU64) {
+    let mut told = 0;
     for entry in waiting {
         let mut stderr = io::stderr().lock();
         match entry {
@@ -78,7 +104,8 @@ fn write_out(waiting: &Receiver<Entry>, dropped: &AtomicU64) {
             Entry::Line(line) => drop(stderr.write_all(&line)),
             Entry::Flush(done) => drop(done.try_send(())),
         }
-        let count = dropped.swap(0, Ordering::Relaxed);
+        let all = dropped.load(Ordering::Relaxed);
+        let count = all - std::mem::replace(&mut told, all);
         if count > 0 {
             let _ = writeln!(stderr, "{count} log lines were dropped: standard error is slow");
         }

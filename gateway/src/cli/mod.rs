@@ -4,6 +4,7 @@
 //! carries log lines and errors.
 
 mod check;
+mod ctl;
 mod demo;
 mod logging;
 mod output;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use gateway::Controls;
 use gateway::config::{self, ConfigError};
 use gateway::threads::ThreadError;
 
@@ -21,6 +23,8 @@ use gateway::threads::ThreadError;
 const EXIT_USAGE: u8 = 2;
 /// The gateway could not start, or had to end.
 const EXIT_FAILURE: u8 = 1;
+/// `ctl` was asked for a session or symbol that is not there.
+const EXIT_ABSENT: u8 = 4;
 /// A bug of ours ended it (`EX_SOFTWARE` of sysexits).
 const EXIT_BUG: u8 = 70;
 
@@ -29,6 +33,7 @@ Examples:
   gateway demo                                          a generated market in your browser
   gateway check --config config/gateway-kraken.toml     what would happen, and what is wrong
   gateway run   --config config/gateway-kraken.toml     Kraken's live market
+  gateway ctl   sessions                                who is connected to the one that runs
 
 Exit codes: 0 ended in order, 1 could not start or had to end, 2 command line or config cannot be
 used, 70 a bug of the gateway ended it.";
@@ -38,8 +43,9 @@ Examples:
   gateway run --config config/gateway-kraken.toml
   gateway run --config config/gateway.toml --log info,gateway::ingest=debug
 
-SIGTERM or Ctrl-C closes every session with code 1012 and ends within shard.stop_timeout_ms; a
-second one ends at once. Every config key is explained in config/gateway.toml.";
+SIGTERM or Ctrl-C closes every session with code 1012, spread over shard.drain_window_ms, and ends within
+shard.stop_timeout_ms; a second one ends at once. SIGHUP reads the config, the certificate and its key anew: `gateway ctl
+reload` does the same and says what changed. Every config key is explained in config/gateway.toml.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -71,6 +77,9 @@ enum Command {
     /// Show a generated market, on this machine only, without a config
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Options),
+    /// Look into a running gateway, and steer it
+    #[command(after_help = ctl::EXAMPLES)]
+    Ctl(ctl::Options),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +111,9 @@ enum Failure {
     /// Ours.
     #[error("{0}; this is a bug of the gateway")]
     Bug(ThreadError),
+    /// What was named does not exist.
+    #[error("{0}")]
+    Absent(String),
     /// Already printed where it belongs.
     #[error("the config cannot be used")]
     Told,
@@ -113,6 +125,7 @@ impl Failure {
             Self::Usage(_) | Self::Told => EXIT_USAGE,
             Self::Runtime(_) => EXIT_FAILURE,
             Self::Bug(_) => EXIT_BUG,
+            Self::Absent(_) => EXIT_ABSENT,
         }
     }
 }
@@ -131,6 +144,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(options) => run_config(&options, level),
         Command::Check(options) => check::check(&options.config, options.json),
         Command::Demo(options) => demo::demo(&options, level),
+        Command::Ctl(options) => ctl::ctl(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -149,7 +163,12 @@ fn run_config(options: &RunOptions, level: Option<&str>) -> Result<(), Failure> 
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let outcome = serve::serve(loaded.config, |door, admin| {
+    let controls = Controls {
+        config_file: Some(options.config.clone()),
+        logs: log.handle.clone(),
+        log_level: loaded.log_level,
+    };
+    let outcome = serve::serve(loaded.config, controls, |door, admin| {
         tracing::info!(
             "dashboards: wss://{door}/v2, page: https://{door}/, admin: http://{admin}/"
         );

@@ -4,21 +4,26 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use gateway::StartError;
 use gateway::config::Config;
 use gateway::door::DoorError;
 use gateway::threads::ThreadError;
+use gateway::{Controls, StartError};
 
 use super::{Failure, signals};
 
 /// Serves until the end. `started` is told the addresses of door and admin once they answer.
 pub(super) fn serve(
     config: Config,
+    controls: Controls,
     started: impl FnOnce(SocketAddr, SocketAddr) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    let running = gateway::start(config).map_err(blame)?;
-    let stopper = running.stopper();
-    signals::watch(move || stopper.stop())
+    let running = gateway::start_with(config, controls).map_err(blame)?;
+    let (stopper, reloader) = (running.stopper(), running.reloader());
+    let reload = move || {
+        // Its outcome is counted and logged where it happens.
+        let _ = reloader.reload();
+    };
+    signals::watch(reload, move || stopper.stop())
         .context("signals cannot be caught")
         .map_err(Failure::Runtime)?;
     let told = started(running.door_address(), running.admin_address());

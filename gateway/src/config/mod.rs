@@ -3,6 +3,7 @@
 //! [`load`] reads a file once, at start, and says everything that is wrong with it at once, each
 //! thing with file, line, key, value and reason. What it returns cannot hold a bad value.
 
+mod compare;
 mod document;
 mod feeds;
 mod files;
@@ -15,6 +16,7 @@ mod types;
 
 use std::path::Path;
 
+pub use compare::{Changes, bring_up_to_date};
 pub use document::KeyFacts;
 pub use files::MemoryEstimate;
 pub use level::log_filter;
@@ -22,7 +24,7 @@ pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{
     Admin, Config, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard, Sockets,
-    Thread,
+    Thread, TlsMin,
 };
 
 /// Reads a config file and checks it, the files it names, and this machine.

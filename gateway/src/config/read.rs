@@ -11,10 +11,12 @@ use super::document::{Document, Remains};
 use super::feeds;
 use super::level::log_filter;
 use super::section::{Item, Section};
-use super::types::{Admin, Config, Door, Ingest, Ring, Shard, Sockets, Thread};
+use super::types::{Admin, Config, Door, Ingest, Ring, Shard, Sockets, Thread, TlsMin};
 
 const HOUR_MS: u64 = 3_600_000;
 const MINUTE_MS: u64 = 60_000;
+const YEAR_S: u64 = 31_536_000;
+const HSTS_S_MAX: u64 = 2 * YEAR_S;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// The ring counts its readers up to this.
@@ -44,7 +46,7 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
     let shard = read_shard(root.section("shard"));
     let ring = read_ring(document, root.section("ring"));
     let ingest = read_ingest(document, root.section("ingest"), folder);
-    let admin = read_admin(root.section("admin"));
+    let admin = read_admin(root.section("admin"), folder);
     let log_level = read_log(root.section("log"));
     root.finish();
     let (door, admin) = (door?, admin?);
@@ -65,6 +67,9 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
     let listen = required_address(&mut section);
     let cert_file = required_path(&mut section, "cert_file", folder);
     let key_file = required_path(&mut section, "key_file", folder);
+    let cert_watch = millis(&mut section, "cert_watch_ms", 0, HOUR_MS, 5000);
+    let tls_min = read_tls_min(&mut section);
+    let hsts = Duration::from_secs(section.number("hsts_s", 0..=HSTS_S_MAX, YEAR_S));
     let handshake_timeout = millis(&mut section, "handshake_timeout_ms", 100, MINUTE_MS, 5000);
     let header_timeout = millis(&mut section, "header_timeout_ms", 100, MINUTE_MS, 10_000);
     // hyper does not read heads into less than 8 KiB.
@@ -79,6 +84,9 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         listen: listen?,
         cert_file: cert_file?,
         key_file: key_file?,
+        cert_watch,
+        tls_min,
+        hsts,
         handshake_timeout,
         header_timeout,
         header_bytes_max,
@@ -88,6 +96,18 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         thread,
         origins,
     })
+}
+
+fn read_tls_min(section: &mut Section<'_, '_>) -> TlsMin {
+    let version = section.text_or("tls_min", "1.3");
+    match version.value.as_str() {
+        "1.2" => TlsMin::Tls12,
+        "1.3" => TlsMin::Tls13,
+        other => {
+            section.refuse(version.line, "tls_min", Some(other), "must be \"1.2\" or \"1.3\"");
+            TlsMin::default()
+        }
+    }
 }
 
 fn read_sockets(s: &mut Section<'_, '_>) -> Sockets {
@@ -173,7 +193,15 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
         ping: millis(s, "ping_ms", 1000, HOUR_MS, 20_000),
         pong_timeout: millis(s, "pong_timeout_ms", 100, 10 * MINUTE_MS, 10_000),
         stop_timeout: millis(s, "stop_timeout_ms", 100, 10 * MINUTE_MS, 5000),
+        drain_window: millis(s, "drain_window_ms", 0, 10 * MINUTE_MS, 2000),
     };
+    if shard.drain_window > shard.stop_timeout {
+        let reason =
+            format!("must not be above stop_timeout_ms, {}", shard.stop_timeout.as_millis());
+        let line = s.line_of("drain_window_ms").or(s.line_of("stop_timeout_ms"));
+        let window_ms = shard.drain_window.as_millis() as u64;
+        s.refuse_number(line, "drain_window_ms", window_ms, reason);
+    }
     if shard.slow_cleared_bytes > shard.slow_warning_bytes {
         let reason = format!("must not be above slow_warning_bytes, {}", shard.slow_warning_bytes);
         let line = s.line_of("slow_cleared_bytes").or(s.line_of("slow_warning_bytes"));
@@ -252,12 +280,20 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
     }
 }
 
-fn read_admin(mut section: Section<'_, '_>) -> Option<Admin> {
+fn read_admin(mut section: Section<'_, '_>, folder: &Path) -> Option<Admin> {
     let listen = section.text_or("listen", "127.0.0.1:9100");
     let address = address(&section, &listen.value, listen.line);
+    let token_file = section.text("token_file").map(|text| folder.join(text.value));
+    if let Some(address) = address.filter(|address| !address.ip().is_loopback())
+        && token_file.is_none()
+    {
+        let reason = "is open to the network: name a token_file, or stay on 127.0.0.1 or [::1]";
+        section.refuse(listen.line, "listen", Some(&address.to_string()), reason);
+    }
+    let answer_timeout = millis(&mut section, "answer_timeout_ms", 10, MINUTE_MS, 2000);
     let thread = read_thread(&mut section, 10);
     section.finish();
-    Some(Admin { listen: address?, thread })
+    Some(Admin { listen: address?, token_file, answer_timeout, thread })
 }
 
 fn read_log(mut section: Section<'_, '_>) -> String {

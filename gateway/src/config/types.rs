@@ -32,6 +32,12 @@ pub struct Door {
     pub cert_file: PathBuf,
     /// PEM file of its private key.
     pub key_file: PathBuf,
+    /// How often the two files are looked at for a change; zero is never.
+    pub cert_watch: Duration,
+    /// The oldest TLS that is spoken.
+    pub tls_min: TlsMin,
+    /// For how long browsers are told to come by https only; zero says nothing.
+    pub hsts: Duration,
     /// From accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// From the end of the handshake to a whole request head, and between requests.
@@ -49,6 +55,16 @@ pub struct Door {
     /// Web origins that may connect; empty means the gateway's own page only. A program without an
     /// `Origin` header is always welcome.
     pub origins: Vec<String>,
+}
+
+/// The oldest TLS that dashboards may speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMin {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3 alone.
+    #[default]
+    Tls13,
 }
 
 /// Options of dashboards' sockets; a zero, or nothing, is the kernel's own.
@@ -125,6 +141,8 @@ pub struct Shard {
     pub pong_timeout: Duration,
     /// From SIGTERM to the end of the process.
     pub stop_timeout: Duration,
+    /// Over which the closes of its sessions are spread.
+    pub drain_window: Duration,
 }
 
 /// The ring.
@@ -235,6 +253,10 @@ pub struct FeedSymbol {
 pub struct Admin {
     /// Address of health, metrics and latency; keep it off the public network.
     pub listen: SocketAddr,
+    /// File of the token that control and inspection ask for; none asks for none, on loopback.
+    pub token_file: Option<PathBuf>,
+    /// Wait for a shard's answer.
+    pub answer_timeout: Duration,
     /// Where the thread runs.
     pub thread: Thread,
 }

@@ -3,6 +3,8 @@
 //! Nothing here waits: an answer is made at once from what the program carries and the catalogue
 //! holds.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -31,7 +33,7 @@ pub(super) fn to(request: &request::Parts, page: &Page, rest: &Rest) -> Answer {
     let path = request.uri.path();
     let query = request.uri.query().unwrap_or_default();
     if let Some(answer) = page.answer(path, &request.headers) {
-        return hardened(answer);
+        return answer;
     }
     if let Some(json) = rest.answer(path, query, clock::now()) {
         return whole(StatusCode::OK, JSON, json);
@@ -74,13 +76,23 @@ fn whole(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer 
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    hardened(answer)
+    answer
 }
 
-fn hardened(mut answer: Answer) -> Answer {
+/// Adds what a browser is to know of every answer: nothing is guessed, framed or run that the answer does not allow
+/// itself, and the next visit is by https.
+pub(super) fn harden(answer: &mut Answer, hsts: Duration) {
     let headers: &mut HeaderMap = answer.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    if !hsts.is_zero()
+        && let Ok(value) = HeaderValue::from_str(&format!("max-age={}", hsts.as_secs()))
+    {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
 }
 
 /// The label an answer is counted under.

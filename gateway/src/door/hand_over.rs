@@ -34,7 +34,7 @@ impl Reservation {
         // Relaxed: the door's thread alone changes `handing`; the shards' loads are plain counts.
         let handing = hall.handing.load(Ordering::Relaxed);
         let sessions: usize = hall.mailboxes.iter().map(Mailbox::load).sum();
-        if sessions + handing >= hall.settings.sessions_max {
+        if sessions + handing >= hall.settings().sessions_max {
             return Err(full(UpgradeRefusal::SessionLimit, "all sessions are taken"));
         }
         if !hall.mailboxes.iter().any(Mailbox::has_room) {

@@ -8,6 +8,7 @@ mod answer;
 pub mod certificate;
 mod hand_over;
 mod handshake;
+pub mod keyring;
 mod origin;
 mod page;
 mod query;
@@ -34,6 +35,7 @@ use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 
+use self::keyring::{Keyring, Pair};
 use self::page::Page;
 use self::rest::Rest;
 use self::throttle::Throttle;
@@ -41,6 +43,7 @@ pub use self::tls::TlsError;
 use crate::catalogue::Catalogue;
 use crate::config;
 use crate::listen;
+use crate::live::Live;
 use crate::metrics::{DoorMetrics, Metrics};
 use crate::shard::Mailbox;
 use crate::sockets::{self, SocketError};
@@ -87,7 +90,8 @@ pub struct Surroundings {
 /// A door that listens and does not answer yet.
 #[derive(Debug)]
 pub struct Door {
-    settings: config::Door,
+    settings: Arc<Live<config::Door>>,
+    keyring: Arc<Keyring>,
     listener: std::net::TcpListener,
     address: SocketAddr,
     tls: Arc<ServerConfig>,
@@ -95,7 +99,7 @@ pub struct Door {
 
 /// What all visits share.
 struct Hall {
-    settings: config::Door,
+    settings: Arc<Live<config::Door>>,
     tls: Arc<ServerConfig>,
     page: Page,
     rest: Rest,
@@ -112,13 +116,26 @@ impl Door {
     /// Reads certificate and key and takes the port, so that what is wrong with them is said at
     /// start.
     pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
-        let tls = tls::server_config(&settings.cert_file, &settings.key_file)?;
+        let pair = Pair::read(&settings.cert_file, &settings.key_file)?;
+        let keyring = Arc::new(Keyring::new(pair));
+        let tls = tls::server_config(Arc::clone(&keyring), settings.tls_min)?;
         let at_address = |source| DoorError::Listen { address: settings.listen, source };
         let socket = listen::bind(settings.listen).map_err(at_address)?;
         sockets::apply(&socket, &settings.sockets)?;
         let listener = listen::listen(socket, BACKLOG).map_err(at_address)?;
         let address = listener.local_addr().map_err(at_address)?;
-        Ok(Self { settings: settings.clone(), listener, address, tls })
+        let settings = Arc::new(Live::new(settings.clone()));
+        Ok(Self { settings, keyring, listener, address, tls })
+    }
+
+    /// Its limits, which may be replaced while it is open.
+    pub const fn settings(&self) -> &Arc<Live<config::Door>> {
+        &self.settings
+    }
+
+    /// Certificate and key, which may be exchanged while it is open.
+    pub const fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
     }
 
     /// Where it listens; the port is a real one even where port 0 was asked for.
@@ -152,7 +169,11 @@ impl Door {
 }
 
 impl Hall {
-    fn new(settings: config::Door, tls: Arc<ServerConfig>, surroundings: Surroundings) -> Self {
+    fn new(
+        settings: Arc<Live<config::Door>>,
+        tls: Arc<ServerConfig>,
+        surroundings: Surroundings,
+    ) -> Self {
         Self {
             settings,
             tls,
@@ -168,6 +189,11 @@ impl Hall {
 
     fn metrics(&self) -> &DoorMetrics {
         &self.metrics.door
+    }
+
+    /// As they stand now; whoever needs several of them asks once.
+    fn settings(&self) -> Arc<config::Door> {
+        self.settings.current()
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{Hall, Surroundings, query, visit};
 use crate::catalogue::Catalogue;
 use crate::config;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::shard::{Arrival, Mailbox};
 
@@ -49,7 +50,7 @@ impl Rehearsal {
         };
         Self {
             runtime: Builder::new_current_thread().enable_all().build().expect("a runtime"),
-            hall: Arc::new(Hall::new(settings, Arc::new(tls), surroundings)),
+            hall: Arc::new(Hall::new(Arc::new(Live::new(settings)), Arc::new(tls), surroundings)),
             _mailbox: receiver,
             _poll: poll,
         }

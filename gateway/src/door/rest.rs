@@ -139,7 +139,7 @@ mod tests {
         let catalogue = Arc::new(Catalogue::default());
         let rest = Rest::new(Arc::clone(&catalogue));
         assert!(ask(&rest, "/0/public/SystemStatus", "").contains(r#""maintenance""#));
-        let feed = FeedStatus { name: "one".into(), live: true, detail: String::new() };
+        let feed = FeedStatus { name: "one".into(), live: true, ..FeedStatus::default() };
         catalogue.publish(Listing { instruments: Vec::new(), feeds: vec![feed] });
         let expected = r#"{"status":"online","timestamp":"2021-03-21T14:23:14Z"}"#;
         let expected = format!(r#"{{"error":[],"result":{expected}}}"#);

@@ -1,18 +1,20 @@
-//! The door's TLS settings, made once from two PEM files.
+//! The door's TLS settings, made once; certificate and key hang at the keyring.
 //!
-//! TLS 1.3 first, 1.2 allowed; our order of ciphers rules, because AES-128-GCM costs half of what
+//! TLS 1.3, and 1.2 where the config says so; our order of ciphers rules, because AES-128-GCM costs half of what
 //! the others do per record and every frame to every dashboard pays it. Deliberately absent: 0-RTT,
 //! which could be replayed, and any protocol but HTTP/1.1.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::pem;
 use thiserror::Error;
+
+use super::keyring::Keyring;
+use crate::config::TlsMin;
 
 /// Why the door has no TLS.
 #[derive(Debug, Error)]
@@ -43,6 +45,22 @@ pub enum TlsError {
         /// What rustls says.
         source: rustls::Error,
     },
+    /// The first certificate of the file is none.
+    #[error("door.cert_file {}: the first certificate cannot be read: {reason}", file.display())]
+    NotX509 {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The certificate is not valid now.
+    #[error("door.cert_file {}: the certificate {reason}", file.display())]
+    OutOfDate {
+        /// The file.
+        file: PathBuf,
+        /// Since when, or until when.
+        reason: String,
+    },
     /// The machine gave no random bytes, or a setting contradicts itself.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
@@ -56,32 +74,20 @@ fn pem_words(error: &pem::Error) -> String {
     }
 }
 
-/// What rustls needs to serve dashboards.
+/// What rustls needs to serve dashboards with what hangs at the keyring. Ticket keys are rustls' own: made anew
+/// every six hours, the one before is still taken; an exchanged certificate leaves them.
 pub(super) fn server_config(
-    cert_file: &Path,
-    key_file: &Path,
+    keyring: Arc<Keyring>,
+    tls_min: TlsMin,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let in_cert = |source| TlsError::Pem { key: "cert_file", file: cert_file.to_owned(), source };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(cert_file)
-        .and_then(Iterator::collect::<Result<_, _>>)
-        .map_err(in_cert)?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate { file: cert_file.to_owned() });
-    }
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|source| TlsError::Pem {
-        key: "key_file",
-        file: key_file.to_owned(),
-        source,
-    })?;
+    let versions: &[_] = match tls_min {
+        TlsMin::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsMin::Tls13 => &[&rustls::version::TLS13],
+    };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_protocol_versions(versions)?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|source| TlsError::Pair {
-            cert_file: cert_file.to_owned(),
-            key_file: key_file.to_owned(),
-            source,
-        })?;
+        .with_cert_resolver(keyring);
     config.ignore_client_order = true;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Tickets, not a session table: resumption then costs no memory per dashboard.
@@ -91,7 +97,7 @@ pub(super) fn server_config(
     Ok(Arc::new(config))
 }
 
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_128_GCM_SHA256,
@@ -105,47 +111,5 @@ fn provider() -> CryptoProvider {
             cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
         ],
         ..aws_lc_rs::default_provider()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::door::certificate;
-
-    fn message(cert_file: &Path, key_file: &Path) -> String {
-        server_config(cert_file, key_file).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_said_with_its_name() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (cert, key) = certificate::ensure_self_signed(dir.path()).expect("a certificate");
-        assert!(server_config(&cert, &key).is_ok());
-
-        let absent = dir.path().join("absent.pem");
-        let said = message(&absent, &key);
-        assert!(said.contains("cert_file") && said.contains("absent.pem"), "{said}");
-        let said = message(&cert, &absent);
-        assert!(said.contains("key_file") && said.contains("absent.pem"), "{said}");
-
-        let empty = dir.path().join("empty.pem");
-        std::fs::write(&empty, "nothing here\n").expect("a file");
-        assert!(message(&empty, &key).contains("holds no certificate"));
-        assert!(message(&cert, &empty).contains("holds no private key"));
-        assert!(message(&key, &key).contains("holds no certificate"));
-
-        let broken = dir.path().join("broken.pem");
-        std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\n!!!\n").expect("a file");
-        assert!(message(&broken, &key).contains("not valid PEM"));
-    }
-
-    #[test]
-    fn a_key_of_another_certificate_is_refused() {
-        let (one, two) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
-        let (cert, _) = certificate::ensure_self_signed(one.path()).expect("a certificate");
-        let (_, key) = certificate::ensure_self_signed(two.path()).expect("a certificate");
-        let said = message(&cert, &key);
-        assert!(said.contains("cert_file") && said.contains("key_file"), "{said}");
     }
 }

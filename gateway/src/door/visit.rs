@@ -44,7 +44,7 @@ pub(super) struct Slot {
 impl Slot {
     /// A slot, unless `arriving_max` of them are taken.
     pub(super) fn take(hall: &Arc<Hall>) -> Option<Self> {
-        if hall.arriving.load(Ordering::Relaxed) >= hall.settings.arriving_max {
+        if hall.arriving.load(Ordering::Relaxed) >= hall.settings().arriving_max {
             return None;
         }
         // Relaxed: the door's thread alone takes and gives back.
@@ -75,7 +75,7 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     converse(tls, hall, &granted).await;
     let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(Granted { on_upgrade, reservation }) = granted {
-        let deadline = hall.settings.header_timeout;
+        let deadline = hall.settings().header_timeout;
         match timeout(deadline, hand_over::finish(on_upgrade, peer, reservation)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%peer, %error, "upgrade not finished"),
@@ -105,7 +105,7 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, hall: &Hall) -> Option
         return failed(HandshakeFailure::Io, &error);
     }
     let accepting = handshake::accept(socket, Arc::clone(&hall.tls));
-    match timeout(hall.settings.handshake_timeout, accepting).await {
+    match timeout(hall.settings().handshake_timeout, accepting).await {
         Ok(Ok(tls)) => Some(tls),
         Ok(Err(error)) => failed(kind_of(&error), &error),
         Err(_) => failed(HandshakeFailure::Timeout, &"not done in time"),
@@ -127,9 +127,11 @@ async fn converse<S>(stream: S, hall: &Arc<Hall>, granted: &Mutex<Option<Granted
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let settings = &hall.settings;
+    let settings = hall.settings();
+    let hsts = settings.hsts;
     let service = service_fn(|request| {
-        let answer = answer_to(request, hall, granted);
+        let mut answer = answer_to(request, hall, granted);
+        answer::harden(&mut answer, hsts);
         hall.metrics().http_requests.of(answer::label(answer.status())).inc();
         async { Ok::<_, Infallible>(answer) }
     });
@@ -186,7 +188,7 @@ fn answer_to(
     }
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
-    let switched = upgrade::check(&head, &hall.settings.origins)
+    let switched = upgrade::check(&head, &hall.settings().origins)
         .and_then(|()| Reservation::take(hall))
         .and_then(|reservation| Ok((reservation, upgrade::switch(head)?)));
     match switched {

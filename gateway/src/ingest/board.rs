@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::publisher::Publisher;
 use crate::catalogue::{Catalogue, FeedStatus, Listing};
+use crate::clock;
 
 /// The feeds' standing, collected on the ingest thread.
 pub(super) struct Board {
@@ -17,6 +18,7 @@ impl Board {
         let status = |name: &str| FeedStatus {
             name: Arc::from(name),
             live: false,
+            since: clock::now(),
             detail: "connecting".to_owned(),
         };
         let feeds = names.into_iter().map(status).collect();
@@ -25,6 +27,9 @@ impl Board {
 
     pub(super) fn set(&self, index: usize, live: bool, detail: String) {
         let status = &mut self.feeds.borrow_mut()[index];
+        if status.live != live {
+            status.since = clock::now();
+        }
         if status.live != live || status.detail != detail {
             (status.live, status.detail) = (live, detail);
             self.changed.set(true);

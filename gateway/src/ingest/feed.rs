@@ -209,6 +209,7 @@ impl FeedTask {
         }
         pipeline.message(message, recv, &mut publisher);
         drop(publisher);
+        self.feed_metrics().heard_at_ns.set(recv.0);
         self.spin.heard(recv);
         if self.hidden.borrow_mut().add(message.len()) {
             self.show();

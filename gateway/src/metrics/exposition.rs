@@ -4,11 +4,12 @@
 //! the admin thread.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cell::{Cell, Counter, Gauge};
 use super::label::{Family, Label};
 use super::text::Text;
-use super::{FeedMetrics, Metrics, ShardMetrics, process};
+use super::{ControlMetrics, FeedMetrics, Metrics, ShardMetrics, process};
 use crate::latency::{Latency, Stretch};
 
 /// Upper bounds of the histogram buckets, with their text in seconds.
@@ -39,6 +40,7 @@ pub(super) fn write(metrics: &Metrics) -> String {
     write_ingest(metrics, &mut text);
     write_door(metrics, &mut text);
     write_shards(&metrics.shards, &mut text);
+    write_control(&metrics.control, &mut text);
     write_latency(&metrics.latency, &mut text);
     process::write(&mut text);
     text.finish()
@@ -103,6 +105,31 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
         .family(&[], &door.http_requests);
     text.metric("gateway_door_upgrades_refused_total", "counter", "WebSocket upgrades refused.")
         .family(&[], &door.upgrades_refused);
+}
+
+fn write_control(control: &ControlMetrics, text: &mut Text) {
+    const DAY_S: i64 = 86_400;
+    text.metric("gateway_config_reloads_total", "counter", "Reloads of the config.")
+        .family(&[], &control.config_reloads);
+    text.metric(
+        "gateway_certificate_reloads_total",
+        "counter",
+        "Certificates exchanged or refused.",
+    )
+    .family(&[], &control.certificate_reloads);
+    let until_s = control.certificate_valid_until_s.value() as i64;
+    if until_s > 0 {
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+        let help = "Whole days until the certificate runs out; below zero afterwards.";
+        text.metric("gateway_certificate_expires_days", "gauge", help)
+            .sample(&[], (until_s - now_s).div_euclid(DAY_S));
+    }
+    text.metric(
+        "gateway_log_lines_dropped_total",
+        "counter",
+        "Log lines that standard error did not take in time.",
+    )
+    .sample(&[], control.log_lines_dropped.value());
 }
 
 fn write_shards(shards: &[ShardMetrics], text: &mut Text) {

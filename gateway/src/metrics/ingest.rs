@@ -106,6 +106,8 @@ pub struct FeedMetrics {
     pub resnapshots: Counter,
     /// Times the venue was silent for too long.
     pub silences: Counter,
+    /// When the last one was read, nanoseconds since 1970; zero before the first.
+    pub heard_at_ns: Gauge,
     /// 1 while connected and speaking, else 0.
     pub live: Gauge,
 }

@@ -33,6 +33,13 @@ impl<L: Label, C: Default> Family<L, C> {
     }
 }
 
+impl<L: Label> Family<L> {
+    /// All values together.
+    pub fn total(&self) -> u64 {
+        self.0.as_ref().iter().map(Counter::value).sum()
+    }
+}
+
 impl<L: Label, C: Default> Default for Family<L, C> {
     fn default() -> Self {
         Self(L::Cells::default())

@@ -5,6 +5,7 @@
 //! numbers of one scrape are not of one instant.
 
 mod cell;
+mod control;
 mod door;
 mod exposition;
 mod ingest;
@@ -14,6 +15,7 @@ mod shard;
 mod text;
 
 pub use cell::{Counter, Gauge};
+pub use control::{ControlMetrics, ReloadOutcome};
 pub use door::{DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
 pub use ingest::{DecodeFailure, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};
@@ -30,6 +32,8 @@ pub struct Metrics {
     pub door: DoorMetrics,
     /// One for each shard thread.
     pub shards: Vec<ShardMetrics>,
+    /// Of reloads and of the log.
+    pub control: ControlMetrics,
     /// The stations.
     pub latency: Latency,
 }
@@ -45,6 +49,7 @@ impl Metrics {
             ingest: IngestMetrics { feeds, ..IngestMetrics::default() },
             door: DoorMetrics::default(),
             shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
+            control: ControlMetrics::default(),
             latency: Latency::default(),
         }
     }

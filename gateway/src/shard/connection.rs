@@ -23,6 +23,8 @@ pub(super) enum Broken {
     Lost,
     /// The TLS layer refused what came, or its key is worn out.
     Tls,
+    /// A bug of ours, in what belongs to this connection alone.
+    Bug,
 }
 
 /// What one read gave.
@@ -184,6 +186,11 @@ impl Connection {
     ) {
         self.is_closed = self.records.is_closed();
         self.is_dashboard_done |= listen(&mut self.inbound, plain, &mut hear);
+    }
+
+    /// Hears nothing more: what reads it has failed. What is to be said still can be.
+    pub(super) const fn deafen(&mut self) {
+        self.is_closed = true;
     }
 
     fn refuse(&mut self, violation: Violation) -> Broken {

@@ -11,9 +11,12 @@ use wire::close::CloseCode;
 use wire::inbound::{self, Inbound};
 
 use super::Arrival;
+use super::caller::Caller;
 use super::connection::{Broken, Connection, Received, Written};
+use super::guard::{Fence, guarded};
 use crate::clock;
 use crate::config;
+use crate::faults;
 use crate::latency::{Latency, Station, Stretch};
 use crate::metrics::CloseReason;
 
@@ -44,6 +47,8 @@ pub(super) struct Connections {
     /// By the number they share with their session; boxed, so that the table grows without moving
     /// them.
     open: Vec<Option<(SessionKey, Box<Connection>)>>,
+    /// Who they are, by the same number; what ended stands until its number is used again.
+    callers: Vec<Caller>,
     /// Connections whose socket may hold more than was read.
     unread: Vec<SessionKey>,
     /// Empty between two cycles; its memory is what `unread` had before.
@@ -55,6 +60,7 @@ pub(super) struct Connections {
     /// Bytes read from sockets since they were last asked for.
     received_bytes: u64,
     limits: inbound::Limits,
+    fence: Fence,
     /// Plain bytes given to TLS at a time; the last frame may exceed it.
     record_bytes_max: usize,
     /// Where all that comes is opened.
@@ -80,6 +86,7 @@ impl Connections {
         Self {
             registry,
             open: Vec::new(),
+            callers: Vec::new(),
             unread: Vec::new(),
             turn: Vec::new(),
             ended: Vec::new(),
@@ -89,14 +96,15 @@ impl Connections {
                 message_bytes_max: settings.message_bytes_max as u32,
                 fragments_max: FRAGMENTS_MAX,
             },
+            fence: Fence::default(),
             record_bytes_max: settings.record_bytes_max,
             buffer: vec![0; READ_BYTES_MAX].into(),
             text: Vec::new(),
             arena: Vec::with_capacity(2 * record::PLAIN_BYTES_MAX),
             stamps: Vec::new(),
             written_at: Nanos::UNKNOWN,
-            publish_to_sent: latency.station(Stretch::PublishToSent),
-            recv_to_sent: latency.station(Stretch::RecvToSent),
+            publish_to_sent: latency.shard_station(Stretch::PublishToSent, shard),
+            recv_to_sent: latency.shard_station(Stretch::RecvToSent, shard),
         }
     }
 
@@ -118,10 +126,40 @@ impl Connections {
             self.open.resize_with(key.index() + 1, || None);
         }
         let mut connection = Connection::new(socket, records, Inbound::new(self.limits));
-        let mut ear = Ear { key, fanout, text: &mut self.text, now };
-        connection.receive_early(&mut early, |said| ear.hear(&said));
+        let mut ear = Ear { key, fanout, text: &mut self.text, now, fence: &self.fence };
+        let heard = ear.listen(|ear| {
+            connection.receive_early(&mut early, |said| ear.hear(&said));
+            Ok(())
+        });
+        if heard.is_err() {
+            connection.deafen();
+        }
+        self.callers.resize_with(self.open.len(), Caller::default);
+        self.callers[key.index()] = Caller { id: self.next_id, peer: Some(peer), since: now };
         self.open[key.index()] = Some((key, Box::new(connection)));
         self.list_unread(key);
+    }
+
+    /// Other limits for messages of dashboards that come from now on.
+    pub(super) const fn set_message_bytes_max(&mut self, bytes: usize) {
+        self.limits.message_bytes_max = bytes as u32;
+    }
+
+    /// The session of that number.
+    pub(super) fn find(&self, id: u64) -> Option<(SessionKey, &Caller)> {
+        let at = self.callers.iter().position(|caller| caller.id == id)?;
+        self.at(at)
+    }
+
+    /// The session at a place of the table, and who it is.
+    pub(super) fn at(&self, at: usize) -> Option<(SessionKey, &Caller)> {
+        let (key, _) = self.open.get(at)?.as_ref()?;
+        Some((*key, self.callers.get(at)?))
+    }
+
+    /// How many places the table has.
+    pub(super) const fn places(&self) -> usize {
+        self.open.len()
     }
 
     fn list_unread(&mut self, key: SessionKey) {
@@ -165,8 +203,13 @@ impl Connections {
     fn read(&mut self, key: SessionKey, fanout: &mut Fanout, now: Nanos) {
         for _ in 0..READS_MAX {
             let Some((_, connection)) = self.open[key.index()].as_mut() else { return };
-            let mut ear = Ear { key, fanout, text: &mut self.text, now };
-            let received = connection.receive(&mut self.buffer, |said| ear.hear(&said));
+            let mut ear = Ear { key, fanout, text: &mut self.text, now, fence: &self.fence };
+            let buffer = &mut self.buffer;
+            let received = ear.listen(|ear| connection.receive(buffer, |said| ear.hear(&said)));
+            if received == Err(Broken::Bug) {
+                // It was closed with 1011; that goes out with this cycle's writing.
+                return connection.deafen();
+            }
             if connection.owes_update() {
                 fanout.mark_dirty(key);
             }
@@ -219,7 +262,7 @@ impl Connections {
         };
         // What was sealed before the socket was full goes first.
         if !connection.is_blocked {
-            let flushed = connection.flush()?;
+            let flushed = guarded(|| connection.flush())?;
             if flushed.bytes > 0 {
                 fanout.handle_progress(key, self.written_at.0);
             }
@@ -227,7 +270,7 @@ impl Connections {
         }
         let mut is_more = true;
         while is_more && !connection.is_blocked {
-            let begin = connection.begin(&mut self.arena)?;
+            let begin = guarded(|| connection.begin(&mut self.arena))?;
             let lead = self.arena.len();
             self.stamps.clear();
             let mut count = 0;
@@ -239,7 +282,7 @@ impl Connections {
             is_more = fanout.take(key, bytes_max, &mut self.arena, sent, self.written_at.0);
             output.frames += count;
             output.plain_bytes += (self.arena.len() - lead) as u64;
-            output.add(connection.send(&mut self.arena, begin)?);
+            output.add(guarded(|| connection.send(&mut self.arena, begin))?);
             // One look at the clock a send: the end of this one is the beginning of the next.
             let now = clock::now();
             self.written_at = now;
@@ -311,6 +354,7 @@ impl Connections {
             (Some(code), _) => CloseReason::Code(code),
             (None, Broken::Lost) => CloseReason::ConnectionLost,
             (None, Broken::Tls) => CloseReason::Tls,
+            (None, Broken::Bug) => CloseReason::Code(CloseCode::InternalError),
         };
         self.forget(key, reason, fanout);
     }
@@ -342,11 +386,35 @@ struct Ear<'a> {
     /// The parser changes its own copy.
     text: &'a mut Vec<u8>,
     now: Nanos,
+    /// Closed while the fan-out's state changes.
+    fence: &'a Fence,
 }
 
 impl Ear<'_> {
+    /// Runs what listens. A panic in what belongs to the connection closes this session alone; one in the
+    /// fan-out, which all sessions share, goes on and ends the process.
+    fn listen<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        let fence = self.fence;
+        let outcome = fence.guard(|| work(self));
+        if outcome.as_ref().err() == Some(&Broken::Bug) {
+            let sentence = "a fault of the gateway";
+            self.fanout.close(self.key, CloseCode::InternalError, sentence);
+        }
+        outcome
+    }
+
     fn hear(&mut self, said: &Result<inbound::Event<'_>, inbound::Violation>) {
         let (key, now) = (self.key, self.now);
+        if let Ok(inbound::Event::Text(text)) = said {
+            faults::trip(faults::Place::Session, text);
+        }
+        self.fence.close();
+        if let Ok(inbound::Event::Text(text)) = said {
+            faults::trip(faults::Place::Shard, text);
+        }
         match said {
             Ok(inbound::Event::Text(text)) => {
                 self.text.clear();
@@ -364,5 +432,6 @@ impl Ear<'_> {
                 self.fanout.handle_violation(key, violation.code, violation.reason, now);
             }
         }
+        self.fence.open();
     }
 }

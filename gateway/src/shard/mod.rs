@@ -4,13 +4,24 @@
 //! shares: the ring it reads, the mailbox the door fills, counters it alone writes.
 
 mod arrival;
+mod attend;
+mod caller;
+mod command;
 mod connection;
 mod connections;
+mod guard;
 mod parts;
 mod run;
 mod tally;
 mod window;
 
+use std::time::Duration;
+
 pub use arrival::{Arrival, Mailbox};
-pub use parts::{Parts, Shared};
+pub use command::{Desk, Filter, PLACES_MAX, Page, Row, SymbolView, Unanswered};
+pub use parts::{Ends, Parts, Shared};
 pub use run::run;
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

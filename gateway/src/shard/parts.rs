@@ -3,17 +3,20 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender};
 use handoff::{Reader, Subscribers};
 use mio::{Poll, Token, Waker};
 
+use super::command::{Command, Desk};
 use super::connections::Connections;
 use super::{Arrival, Mailbox};
 use crate::config;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::replica::{Asker, ReplicaRequest};
-use crate::threads::StopFlag;
+use crate::stop::Ending;
 
 /// The token of the shard's own waker; connections have their session's number.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -32,7 +35,11 @@ pub struct Parts {
     pub(super) sessions: Arc<AtomicUsize>,
     pub(super) asker: Asker,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) stop: StopFlag,
+    pub(super) ending: Ending,
+    /// Limits that may change.
+    pub(super) live: Arc<Live<config::Shard>>,
+    /// What operators ask.
+    pub(super) commands: Receiver<Command>,
 }
 
 /// What all shards have in common.
@@ -48,12 +55,26 @@ pub struct Shared<'a> {
     /// Where to count.
     pub metrics: &'a Arc<Metrics>,
     /// When to end.
-    pub stop: &'a StopFlag,
+    pub ending: &'a Ending,
+    /// Limits that may change.
+    pub live: &'a Arc<Live<config::Shard>>,
+    /// How long operators wait for an answer.
+    pub patience: Duration,
+}
+
+/// What others hold of a shard.
+pub struct Ends {
+    /// The door's.
+    pub mailbox: Mailbox,
+    /// Admin's.
+    pub desk: Desk,
+    /// Whoever has news.
+    pub waker: Arc<Waker>,
 }
 
 impl Parts {
-    /// The parts of shard `index`, the door's end of its mailbox, and what wakes it.
-    pub fn new(index: usize, shared: &Shared<'_>) -> io::Result<(Self, Mailbox, Arc<Waker>)> {
+    /// The parts of shard `index`, and the others' ends of its mailboxes.
+    pub fn new(index: usize, shared: &Shared<'_>) -> io::Result<(Self, Ends)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let ring_waker = Arc::clone(&waker);
@@ -66,6 +87,7 @@ impl Parts {
         let sessions = Arc::new(AtomicUsize::new(0));
         let capacity = shared.settings.mailbox_max;
         let (mailbox, receiver) = Mailbox::new(capacity, Arc::clone(&waker), Arc::clone(&sessions));
+        let (desk, commands) = Desk::new(Arc::clone(&waker), shared.patience);
         let registry = poll.registry().try_clone()?;
         let latency = &shared.metrics.latency;
         let parts = Self {
@@ -79,8 +101,10 @@ impl Parts {
             sessions,
             asker: Asker::new(shared.desk.clone(), Arc::clone(&waker)),
             metrics: Arc::clone(shared.metrics),
-            stop: shared.stop.clone(),
+            ending: shared.ending.clone(),
+            live: Arc::clone(shared.live),
+            commands,
         };
-        Ok((parts, mailbox, waker))
+        Ok((parts, Ends { mailbox, desk, waker }))
     }
 }

@@ -7,13 +7,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fanout::{Fanout, HistoryLimits, Limits};
+use fanout::Fanout;
 use handoff::{Batch, Read};
 use market::{Nanos, Tick};
 use mio::Events;
-use wire::close::CloseCode;
 
+use super::attend::{self, Leaving};
 use super::connections::Output;
+use super::nanos;
 use super::parts::{Parts, WAKER};
 use super::tally::{self, Tally};
 use super::window::{FlushWindow, Rest};
@@ -30,6 +31,8 @@ const ARRIVALS_MAX: usize = 32;
 const HANDFUL: usize = 16;
 /// For how long a cycle's writing takes in what comes meanwhile; then it ends with who is listed.
 const WRITING_NS_MAX: u64 = 20_000_000;
+/// Commands of operators answered per cycle.
+const COMMANDS_MAX: usize = 4;
 /// How often deadlines, heartbeats and counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -43,8 +46,9 @@ pub(super) struct Shard {
     window: FlushWindow,
     /// When deadlines, heartbeats and counters are looked at next.
     look_at: u64,
-    /// Set once the end was asked for: when the shard ends at the latest.
-    stop_by: Option<u64>,
+    /// The settings that were taken over last.
+    settings_seen: u64,
+    leaving: Leaving,
 }
 
 /// Runs a shard until it is asked to stop and its sessions are gone, or the deadline has passed.
@@ -58,34 +62,17 @@ pub fn run(parts: Parts) {
 impl Shard {
     fn new(parts: Parts) -> Self {
         let settings = &parts.settings;
-        let limits = Limits {
-            outbox_bytes_max: settings.outbox_bytes_max,
-            slow_warning_bytes: settings.slow_warning_bytes as u64,
-            slow_cleared_bytes: settings.slow_cleared_bytes as u64,
-            write_timeout_ns: nanos(settings.write_timeout),
-            trades_behind_max: settings.trades_behind_max as u64,
-            slice_bytes_max: settings.slice_bytes_max,
-            slice_symbols_max: settings.slice_symbols_max,
-            history: HistoryLimits {
-                bytes_max: settings.history_bytes_max,
-                age_ns_max: nanos(settings.history),
-            },
-            subscriptions_max: settings.subscriptions_max,
-            requests_per_second_max: settings.requests_per_second_max,
-            bad_requests_max: settings.bad_requests_max,
-            heartbeat_ns: nanos(settings.heartbeat),
-            ping_ns: nanos(settings.ping),
-            pong_timeout_ns: nanos(settings.pong_timeout),
-        };
+        let limits = attend::limits(settings);
         let latency = &parts.metrics.latency;
         Self {
             fanout: Fanout::new(limits, parts.epoch),
             batch: Batch::with_size_max(BATCH_BYTES),
-            publish_to_dequeue: latency.station(Stretch::PublishToDequeue),
+            publish_to_dequeue: latency.shard_station(Stretch::PublishToDequeue, parts.index),
             tally: Tally::default(),
             window: FlushWindow::new(settings.flush_window, settings.cycle_records_max),
             look_at: 0,
-            stop_by: None,
+            settings_seen: 0,
+            leaving: Leaving::default(),
             parts,
         }
     }
@@ -96,6 +83,7 @@ impl Shard {
         self.take_replica();
         let records = self.drain_ring();
         let arrivals = self.take_arrivals();
+        self.answer();
         let is_idle = records == 0
             && arrivals == 0
             && !self.parts.connections.has_unread()
@@ -284,7 +272,8 @@ impl Shard {
     /// What is done some twenty times a second.
     fn look(&mut self, now: Nanos) {
         self.look_at = now.0 + nanos(LOOK_EVERY);
-        self.begin_stop(now);
+        self.take_settings();
+        self.leave(now);
         self.fanout.handle_time(now.0);
         self.parts.connections.look(&mut self.fanout, now);
         self.publish_to_dequeue.hand_over(now);
@@ -306,25 +295,35 @@ impl Shard {
         }
     }
 
-    fn begin_stop(&mut self, now: Nanos) {
-        if self.parts.stop.is_set() {
-            self.stop_by.get_or_insert(now.0 + nanos(self.parts.settings.stop_timeout));
-            // Again at each look: the door may have handed over one more.
-            for key in self.fanout.session_keys() {
-                self.fanout.close(key, CloseCode::Restarting, "the gateway restarts");
-            }
+    /// Takes over what was changed in the config.
+    fn take_settings(&mut self) {
+        let Some(settings) = self.parts.live.if_changed(&mut self.settings_seen) else { return };
+        self.fanout.set_limits(attend::limits(&settings));
+        self.parts.connections.set_message_bytes_max(settings.message_bytes_max);
+    }
+
+    /// Answers operators.
+    fn answer(&mut self) {
+        for _ in 0..COMMANDS_MAX {
+            let Ok(command) = self.parts.commands.try_recv() else { return };
+            attend::answer(command, &self.parts.connections, &mut self.fanout);
+        }
+    }
+
+    fn leave(&mut self, now: Nanos) {
+        if let Some(plan) = self.parts.ending.plan() {
+            let shards = self.parts.metrics.shards.len();
+            self.leaving.go_on(plan, shards, &mut self.fanout, now);
         }
     }
 
     fn is_over(&self, now: Nanos) -> bool {
-        self.stop_by.is_some_and(|by| self.fanout.session_count() == 0 || now.0 >= by)
+        self.leaving.is_over(self.fanout.session_count(), now)
     }
 
     /// The last words: what was counted since the last look.
     fn end(&mut self) {
-        let now = clock::now();
-        self.stop_by.get_or_insert(now.0);
-        self.look(now);
+        self.look(clock::now());
         let left = self.fanout.session_count();
         tracing::info!(shard = self.parts.index, left, "stopped");
     }
@@ -332,8 +331,4 @@ impl Shard {
     fn metrics(&self) -> &crate::metrics::ShardMetrics {
         &self.parts.metrics.shards[self.parts.index]
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

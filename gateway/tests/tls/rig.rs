@@ -27,7 +27,7 @@ impl Gateway {
         let (cert_file, key_file) = ensure_self_signed(folder.path()).expect("a certificate");
         let nobody = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         let text = format!(
-            "[door]\nlisten = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"\n\
+            "[door]\nlisten = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"\ntls_min = \"1.2\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [shard]\nrequests_per_second_max = 100000\noutbox_bytes_max = 1073741824\n\
              [[ingest.feeds]]\nname = \"none\"\ndialect = \"kraken\"\nurl = \"ws://{nobody}/v2\"\n\
