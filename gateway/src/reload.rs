@@ -77,8 +77,7 @@ pub struct Reloader(Arc<Mutex<State>>);
 impl Reloader {
     pub(crate) fn new(subjects: Subjects) -> Self {
         let tried = prints(&subjects.config.door);
-        let seen = tried.clone();
-        let state = State { subjects, tried, seen };
+        let state = State { subjects, tried, seen: tried };
         state.show_validity();
         Self(Arc::new(Mutex::new(state)))
     }
@@ -116,7 +115,7 @@ impl Reloader {
         }
         let now = prints(&state.subjects.config.door);
         let stands_still = now == state.seen;
-        state.seen.clone_from(&now);
+        state.seen = now;
         if now != state.tried && stands_still {
             state.tried = now;
             let (cert, key) = state.papers();

@@ -129,6 +129,7 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 }
 
 /// The same, with what an operator's program has beside a config.
+#[expect(clippy::needless_pass_by_value, reason = "a config is for one gateway, and used up by it")]
 pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartError> {
     let epoch = clock::now().0;
     let (ending, over) = (Ending::default(), StopFlag::default());

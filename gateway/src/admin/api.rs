@@ -69,7 +69,7 @@ type Outcome = Result<Value, Problem>;
 pub(super) fn methods(path: &str) -> Option<&'static str> {
     let parts: Vec<_> = path.split('/').skip(1).collect();
     match parts[..] {
-        ["sessions" | "feeds"] | ["sessions", _] | ["symbols", _] => Some("GET, HEAD"),
+        ["sessions" | "feeds"] | ["sessions" | "symbols", _] => Some("GET, HEAD"),
         ["sessions", _, "kick"] | ["drain" | "reload"] => Some("POST"),
         ["log"] => Some("GET, HEAD, PUT"),
         _ => None,

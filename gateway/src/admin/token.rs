@@ -84,7 +84,7 @@ mod tests {
     fn only_the_very_token_is_admitted() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("token");
-        std::fs::write(&file, "0123456789abcdef\n").expect("a file");
+        fs::write(&file, "0123456789abcdef\n").expect("a file");
         let token = Token::read(Some(&file)).expect("a token");
         assert!(token.admits(&headers(AUTHORIZATION, "Bearer 0123456789abcdef")));
         assert!(token.admits(&headers(AUTHORIZATION, "bearer 0123456789abcdef")));
@@ -93,7 +93,7 @@ mod tests {
         }
         assert!(!token.admits(&HeaderMap::new()));
         assert!(!format!("{token:?}").contains("0123"));
-        std::fs::write(&file, "short\n").expect("a file");
+        fs::write(&file, "short\n").expect("a file");
         assert!(Token::read(Some(&file)).is_err());
     }
 

@@ -6,14 +6,20 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test program has no public face")]
 
 mod book;
+mod certificate;
 mod compare;
 mod dashboard;
+mod drain;
 mod faults;
 mod json;
 mod kraken;
 mod lap;
+mod life;
+mod operate;
+mod program;
 mod recording;
 mod records;
+mod reload;
 mod replay;
 mod rig;
 mod stop;

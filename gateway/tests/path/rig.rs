@@ -24,8 +24,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Papers {
     pub folder: tempfile::TempDir,
     pub tls: Arc<ClientConfig>,
-    cert_file: PathBuf,
-    key_file: PathBuf,
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 impl Papers {

@@ -82,6 +82,8 @@ pub struct View {
     pub merged: u64,
     pub book_updates: u64,
     pub violations: Vec<String>,
+    /// When to come back and when to be gone, as a drain said, milliseconds.
+    pub drain: Option<(u64, u64)>,
     pub end: Option<End>,
 }
 
@@ -105,6 +107,7 @@ impl View {
             merged: 0,
             book_updates: 0,
             violations: Vec::new(),
+            drain: None,
             end: None,
         }
     }
@@ -192,7 +195,11 @@ impl View {
                 *known = to;
                 self.announced += to - from + 1;
             }
-            Some("drain" | "slow_warning" | "slow_cleared") => {}
+            Some("drain") => {
+                let times = item.whole("reconnect_after_ms").zip(item.whole("deadline_ms"));
+                self.drain = Some(times.ok_or("a drain without its times")?);
+            }
+            Some("slow_warning" | "slow_cleared") => {}
             _ => return Err("a notice of no known kind".to_owned()),
         }
         Ok(())

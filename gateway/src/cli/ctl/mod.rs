@@ -98,10 +98,10 @@ enum Order {
     },
     /// End the gateway: no arrivals, sessions closed one after the other, exit code 0
     Drain {
-        /// Closes a second; left out, spread over shard.drain_window_ms
+        /// Closes a second; left out, spread over `shard.drain_window_ms`
         #[arg(long, value_name = "CLOSES")]
         rate: Option<u32>,
-        /// When it is over at the latest; left out, shard.stop_timeout_ms
+        /// When it is over at the latest; left out, `shard.stop_timeout_ms`
         #[arg(long, value_name = "SECONDS")]
         deadline_s: Option<u64>,
     },
@@ -109,7 +109,7 @@ enum Order {
     Reload,
     /// Show or set which log lines are shown
     Log {
-        /// error, warn, info, debug, trace, or pairs such as info,gateway::ingest=debug
+        /// error, warn, info, debug, trace, or pairs such as `info,gateway::ingest=debug`
         level: Option<String>,
     },
     /// Show a symbol: state, sequences, quote, last trade, book
@@ -135,7 +135,7 @@ pub(super) fn ctl(options: &Options) -> Result<(), Failure> {
             let mut path = format!("/sessions?limit={limit}");
             for (key, value) in words {
                 if let Some(value) = value {
-                    path.push_str(&format!("&{key}={}", client::escaped(value)));
+                    path += &["&", key, "=", &client::escaped(value)].concat();
                 }
             }
             if *slow {

@@ -62,7 +62,8 @@ fn fields(answer: &Value, without: &[&str]) -> String {
     let fields = answer.as_object().into_iter().flatten();
     let fields: Vec<_> = fields.filter(|(key, _)| !without.contains(&key.as_str())).collect();
     let width = fields.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    fields.into_iter().map(|(key, value)| format!("{key:<width$}  {}\n", cell(value))).collect()
+    let line = |(key, value): (&String, _)| format!("{key:<width$}  {}\n", cell(value));
+    fields.into_iter().map(line).collect::<Vec<_>>().concat()
 }
 
 pub(super) fn sessions(answer: &Value) -> String {
@@ -103,7 +104,7 @@ pub(super) fn session(answer: &Value) -> String {
     out.push('\n');
     out.push_str(&of_objects(&columns, &answer["holds"]));
     if let Some(next) = answer["next"].as_u64() {
-        out.push_str(&format!("more: --from {next}\n"));
+        out += &["more: --from ", &next.to_string(), "\n"].concat();
     }
     out
 }
@@ -111,7 +112,7 @@ pub(super) fn session(answer: &Value) -> String {
 pub(super) fn symbol(answer: &Value) -> String {
     let mut out = fields(answer, &["book", "quote", "last_trade", "sequences"]);
     for part in ["sequences", "last_trade"] {
-        out.push_str(&format!("\n{part}\n{}", fields(&answer[part], &[])));
+        out += &["\n", part, "\n", &fields(&answer[part], &[])].concat();
     }
     let sides = [&answer["book"]["bids"], &answer["book"]["asks"]];
     let [bids, asks] = sides.map(|side| side.as_array().map_or(&[][..], Vec::as_slice));
