@@ -1,8 +1,9 @@
 //! Settings that change while the gateway runs: one writer replaces them whole, threads look when
 //! it suits them.
 //!
-//! Whoever reloads writes; door and shards read. **Invariant:** a reader sees all of one set of settings or all
-//! of another. A reader in a hurry compares the version first, which is one relaxed load.
+//! Whoever reloads writes; door and shards read. **Invariant:** a reader sees all of one set of
+//! settings or all of another. A reader in a hurry compares the version first, which is one relaxed
+//! load.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

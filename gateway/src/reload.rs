@@ -1,9 +1,9 @@
 //! Reloading: the config file read anew, what can change put in force; certificate and key
 //! exchanged.
 //!
-//! Asked for by SIGHUP, by `POST /reload`, and by the look at the certificate's files; whoever asks does the work,
-//! one at a time. **Invariant:** everything is read and checked before anything is changed; what cannot be
-//! used is refused whole, counted, and what was in force stays.
+//! Asked for by SIGHUP, by `POST /reload`, and by the look at the certificate's files; whoever asks
+//! does the work, one at a time. **Invariant:** everything is read and checked before anything is
+//! changed; what cannot be used is refused whole, counted, and what was in force stays.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -139,7 +139,8 @@ impl State {
     }
 
     fn reload(&mut self) -> Result<Report, ReloadError> {
-        // First, everything is read. Whatever else is read from files (credentials, entitlements) is read here too.
+        // First, everything is read. Whatever else is read from files (credentials, entitlements)
+        // is read here too.
         let file = self.subjects.file.clone().ok_or(ReloadError::NoFile)?;
         let loaded = config::load(&file)?;
         let (cert_file, key_file) = (&loaded.config.door.cert_file, &loaded.config.door.key_file);

@@ -64,7 +64,7 @@ pub struct Running {
     metrics: Arc<Metrics>,
     catalogue: Arc<Catalogue>,
     stopper: Stopper,
-    reloader: Reloader,
+    control: Control,
     crew: Crew,
 }
 
@@ -106,8 +106,8 @@ impl Running {
     }
 
     /// What reads its config again.
-    pub fn reloader(&self) -> Reloader {
-        self.reloader.clone()
+    pub fn reloader(&self) -> Option<Reloader> {
+        self.control.reloader.clone()
     }
 
     /// Asks for the end; see [`Stopper::stop`].
@@ -157,22 +157,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     let (shards, ends) = make_shards(&shared)?;
     let wakers = ends.iter().map(|ends| Arc::clone(&ends.waker)).collect();
     let stopper = Stopper::new(wakers, ending, over.clone(), Arc::clone(&live));
-    let reloader = Reloader::new(Subjects {
-        file: controls.config_file,
-        config: config.clone(),
-        log_level: controls.log_level,
-        door: Arc::clone(door.settings()),
-        shards: live,
-        keyring: Arc::clone(door.keyring()),
-        logs: controls.logs.clone(),
-        metrics: Arc::clone(&metrics),
-    });
-    let control = Control {
-        desks: ends.iter().map(|ends| ends.desk.clone()).collect(),
-        stopper: stopper.clone(),
-        reloader: Some(reloader.clone()),
-        logs: controls.logs,
-    };
+    let control = control(controls, &config, (&door, live), &metrics, (&stopper, &ends));
     let seams = Seams {
         ring,
         replica_requests,
@@ -189,7 +174,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         admin::Surroundings {
             catalogue: Arc::clone(&catalogue),
             metrics: Arc::clone(&metrics),
-            control,
+            control: control.clone(),
         },
     );
 
@@ -200,7 +185,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         spawn_servers(&mut crew, &config, (door, admin), surroundings, last_out)
     });
     let running =
-        Running { door_address, admin_address, metrics, catalogue, stopper, reloader, crew };
+        Running { door_address, admin_address, metrics, catalogue, stopper, control, crew };
     if let Err(error) = spawned {
         running.stopper.stop_at_once();
         // What went wrong first is told; that the others end is all that is waited for.
@@ -208,6 +193,32 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         return Err(error.into());
     }
     Ok(running)
+}
+
+/// An operator's hand on all that was made so far.
+fn control(
+    controls: Controls,
+    config: &Config,
+    (door, shards): (&Door, Arc<Live<config::Shard>>),
+    metrics: &Arc<Metrics>,
+    (stopper, ends): (&Stopper, &[shard::Ends]),
+) -> Control {
+    let reloader = Reloader::new(Subjects {
+        file: controls.config_file,
+        config: config.clone(),
+        log_level: controls.log_level,
+        door: Arc::clone(door.settings()),
+        shards,
+        keyring: Arc::clone(door.keyring()),
+        logs: controls.logs.clone(),
+        metrics: Arc::clone(metrics),
+    });
+    Control {
+        desks: ends.iter().map(|ends| ends.desk.clone()).collect(),
+        stopper: stopper.clone(),
+        reloader: Some(reloader),
+        logs: controls.logs,
+    }
 }
 
 fn check_ring(ring: &handoff::Writer, config: &Config) -> Result<(), StartError> {

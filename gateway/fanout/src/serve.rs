@@ -2,8 +2,8 @@
 //! back on its list, as far as the session's share of the cycle goes.
 //!
 //! A new subscription is served the same way: it is behind by everything and is owed a snapshot. So
-//! a subscription to ten thousand symbols is worked off in slices, and its frames are made when they
-//! can be sent.
+//! a subscription to ten thousand symbols is worked off in slices, and its frames are made when
+//! they can be sent.
 
 use market::Stamps;
 use wire::close::CloseCode;

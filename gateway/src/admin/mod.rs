@@ -2,9 +2,9 @@
 //! plain HTTP.
 //!
 //! It also takes in, once a second, what the latency stations hand over, and looks at the
-//! certificate's files. **Invariant:** every connection has one deadline and carries one request, and at most 64
-//! exist at once; what inspects or changes is behind the token. Deliberately absent: TLS; its port
-//! is not for the public.
+//! certificate's files. **Invariant:** every connection has one deadline and carries one request,
+//! and at most 64 exist at once; what inspects or changes is behind the token. Deliberately absent:
+//! TLS; its port is not for the public.
 
 mod api;
 mod latency_report;

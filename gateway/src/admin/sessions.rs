@@ -1,7 +1,7 @@
 //! Sessions, gathered from the shards page by page.
 //!
-//! A page goes on where the one before ended: `next` is a shard and a place in its table, so that sessions that come and go
-//! meanwhile move no other.
+//! A page goes on where the one before ended: `next` is a shard and a place in its table, so that
+//! sessions that come and go meanwhile move no other.
 
 use std::net::IpAddr;
 

@@ -73,8 +73,8 @@ pub(super) fn start(option: Option<&str>, from_config: &str) -> Result<Log, Fail
     Ok(Log { lines, handle })
 }
 
-/// The standard library writes of a panic to standard error itself, and waits for it: a pipe that nobody empties would
-/// then hold a broken thread for ever, and the process half dead.
+/// The standard library writes of a panic to standard error itself, and waits for it: a pipe that
+/// nobody empties would then hold a broken thread for ever, and the process half dead.
 fn tell_panics_here() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

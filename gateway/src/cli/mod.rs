@@ -43,9 +43,9 @@ Examples:
   gateway run --config config/gateway-kraken.toml
   gateway run --config config/gateway.toml --log info,gateway::ingest=debug
 
-SIGTERM or Ctrl-C closes every session with code 1012, spread over shard.drain_window_ms, and ends within
-shard.stop_timeout_ms; a second one ends at once. SIGHUP reads the config, the certificate and its key anew: `gateway ctl
-reload` does the same and says what changed. Every config key is explained in config/gateway.toml.";
+SIGTERM or Ctrl-C closes every session with code 1012, spread over shard.drain_window_ms, and
+ends within shard.stop_timeout_ms; a second one ends at once. SIGHUP reads the config, the
+certificate and its key anew: `gateway ctl reload` does the same and says what changed. Every key is explained in config/gateway.toml.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

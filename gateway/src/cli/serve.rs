@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use gateway::config::Config;
 use gateway::door::DoorError;
+use gateway::reload::Reloader;
 use gateway::threads::ThreadError;
 use gateway::{Controls, StartError};
 
@@ -21,7 +22,7 @@ pub(super) fn serve(
     let (stopper, reloader) = (running.stopper(), running.reloader());
     let reload = move || {
         // Its outcome is counted and logged where it happens.
-        let _ = reloader.reload();
+        let _ = reloader.as_ref().map(Reloader::reload);
     };
     signals::watch(reload, move || stopper.stop())
         .context("signals cannot be caught")

@@ -106,8 +106,8 @@ pub struct Shard {
     pub flush_window: Duration,
     /// Arrivals waiting for one shard; more are answered 503.
     pub mailbox_max: usize,
-    /// Bytes of answers and notices waiting for one session, and the most that one may be behind who
-    /// asked to be closed then; beyond it the session is closed as too slow (4001).
+    /// Bytes of answers and notices waiting for one session, and the most that one may be behind
+    /// who asked to be closed then; beyond it the session is closed as too slow (4001).
     pub outbox_bytes_max: usize,
     /// Bytes behind at which a session is warned.
     pub slow_warning_bytes: usize,

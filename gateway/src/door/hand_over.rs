@@ -1,7 +1,7 @@
 //! From upgraded connection to a shard's arrival.
 //!
-//! hyper and the TLS stream give everything back: the bare socket, the keys, and every byte that was
-//! read ahead. What is sealed (the 101) is flushed here, not left to the shard.
+//! hyper and the TLS stream give everything back: the bare socket, the keys, and every byte that
+//! was read ahead. What is sealed (the 101) is flushed here, not left to the shard.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -117,6 +117,9 @@ impl Door {
     /// start.
     pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
         let pair = Pair::read(&settings.cert_file, &settings.key_file)?;
+        if let Err(error) = pair.check_validity(&settings.cert_file) {
+            tracing::warn!("{error}; dashboards that look will not come");
+        }
         let keyring = Arc::new(Keyring::new(pair));
         let tls = tls::server_config(Arc::clone(&keyring), settings.tls_min)?;
         let at_address = |source| DoorError::Listen { address: settings.listen, source };

@@ -1,8 +1,8 @@
 //! The door's TLS settings, made once; certificate and key hang at the keyring.
 //!
-//! TLS 1.3, and 1.2 where the config says so; our order of ciphers rules, because AES-128-GCM costs half of what
-//! the others do per record and every frame to every dashboard pays it. Deliberately absent: 0-RTT,
-//! which could be replayed, and any protocol but HTTP/1.1.
+//! TLS 1.3, and 1.2 where the config says so; our order of ciphers rules, because AES-128-GCM costs
+//! half of what the others do per record and every frame to every dashboard pays it. Deliberately
+//! absent: 0-RTT, which could be replayed, and any protocol but HTTP/1.1.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,8 +74,9 @@ fn pem_words(error: &pem::Error) -> String {
     }
 }
 
-/// What rustls needs to serve dashboards with what hangs at the keyring. Ticket keys are rustls' own: made anew
-/// every six hours, the one before is still taken; an exchanged certificate leaves them.
+/// What rustls needs to serve dashboards with what hangs at the keyring. Ticket keys are rustls'
+/// own: made anew every six hours, the one before is still taken; an exchanged certificate leaves
+/// them.
 pub(super) fn server_config(
     keyring: Arc<Keyring>,
     tls_min: TlsMin,

@@ -15,7 +15,8 @@ use crate::stop::{Plan, Spread};
 /// From closing the last session to the shard's end at the latest: what is left of the deadline for
 /// the other threads.
 const MARGIN_NS: u64 = 200_000_000;
-/// A dashboard that is told to go comes back after this at the earliest, and within as much again or the window.
+/// A dashboard that is told to go comes back after this at the earliest, and within as much again
+/// or the window.
 const RECONNECT_MS_MIN: u64 = 500;
 
 /// Answers one command.

@@ -1,8 +1,9 @@
 //! What operators ask of a shard: questions and kicks through a bounded mailbox, answered one by
 //! one.
 //!
-//! Admin asks, the shard answers between two cycles. **Invariant:** a command costs its shard a bounded look: a page of
-//! the table of sessions, one session, one symbol. Deliberately absent: JSON, which is admin's.
+//! Admin asks, the shard answers between two cycles. **Invariant:** a command costs its shard a
+//! bounded look: a page of the table of sessions, one session, one symbol. Deliberately absent:
+//! JSON, which is admin's.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -391,8 +391,8 @@ struct Ear<'a> {
 }
 
 impl Ear<'_> {
-    /// Runs what listens. A panic in what belongs to the connection closes this session alone; one in the
-    /// fan-out, which all sessions share, goes on and ends the process.
+    /// Runs what listens. A panic in what belongs to the connection closes this session alone; one
+    /// in the fan-out, which all sessions share, goes on and ends the process.
     fn listen<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Broken>,

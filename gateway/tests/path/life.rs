@@ -69,7 +69,7 @@ fn a_log_that_nobody_reads_loses_lines_and_holds_up_nobody() {
         for _ in 0..500 {
             assert_eq!(program.ask("PUT", "/log", r#"{"level": "trace"}"#).0, 200);
         }
-        program.counted("gateway_log_lines_dropped_total") > 0.0
+        program.counted("gateway_log_lines_dropped_total") > 0
     });
     let before = dashboard.view().book_updates;
     dashboard.wait("it goes on", PATIENCE, |view| view.book_updates > before + 200);

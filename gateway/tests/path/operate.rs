@@ -1,5 +1,6 @@
 //! Operators look into a running gateway: sessions, symbols, feeds, and who may ask.
 
+use super::dashboard::Dashboard;
 use super::program::{Program, TOKEN};
 use super::rig::{PATIENCE, any_port, kraken_feed, wish};
 use super::venue::{DEPTH, SYMBOLS, market};
@@ -22,7 +23,7 @@ fn an_operator_finds_a_session_sees_what_it_holds_and_closes_it_alone() {
     assert_eq!(rest["sessions"].as_array().map(Vec::len), Some(1), "{rest}");
     assert_ne!(rest["sessions"][0]["id"], first["id"]);
 
-    let name = program.dashboard_symbol(&dashboards[0]);
+    let name = some_symbol(&dashboards[0]);
     let holders = program.get(&format!("/sessions?symbol={}", name.replace('/', "%2F")));
     assert_eq!(holders["sessions"].as_array().map(Vec::len), Some(2), "{holders}");
     for none in ["/sessions?symbol=NO%2FSUCH", "/sessions?address=10.1.2.3", "/sessions?slow=1"] {
@@ -54,10 +55,8 @@ fn an_operator_finds_a_session_sees_what_it_holds_and_closes_it_alone() {
     });
 }
 
-impl Program {
-    fn dashboard_symbol(&self, dashboard: &super::dashboard::Dashboard) -> String {
-        dashboard.view().books.keys().next().expect("a book").clone()
-    }
+fn some_symbol(dashboard: &Dashboard) -> String {
+    dashboard.view().books.keys().next().expect("a book").clone()
 }
 
 #[test]
@@ -66,7 +65,7 @@ fn a_symbol_is_shown_as_exact_text_and_feeds_with_the_age_of_their_last_message(
     let program = Program::start("", &kraken_feed(simulator.addr(), DEPTH));
     let dashboard = program.dashboard("one", &wish(true, DEPTH, &["book"], &["*"]));
     dashboard.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
-    let name = program.dashboard_symbol(&dashboard);
+    let name = some_symbol(&dashboard);
     let path = format!("/symbols/{}?depth=3", name.replace('/', "%2F"));
     let shown = program.get(&path);
     assert_eq!((&shown["symbol"], &shown["state"]), (&name.as_str().into(), &"ok".into()));
@@ -124,7 +123,7 @@ fn the_command_line_speaks_to_people_and_to_programs() {
     let program = Program::start("", &kraken_feed(simulator.addr(), DEPTH));
     let dashboard = program.dashboard("one", &wish(true, DEPTH, &["book"], &["*"]));
     dashboard.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
-    let name = program.dashboard_symbol(&dashboard);
+    let name = some_symbol(&dashboard);
     let said = |args: &[&str]| {
         let output = program.ctl(args);
         let words = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -101,8 +101,8 @@ impl Program {
         body
     }
 
-    /// A metric's value as operators see it.
-    pub fn counted(&self, series: &str) -> f64 {
+    /// A whole number among the metrics, as operators see it.
+    pub fn counted(&self, series: &str) -> i64 {
         let text = self.try_get("/metrics").expect("admin answers");
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().expect("a number")

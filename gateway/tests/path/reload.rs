@@ -47,11 +47,11 @@ fn a_config_with_an_error_is_refused_whole_with_its_line_and_all_stays_as_it_was
     assert!(detail.contains("gateway.toml:6: door.sessions_max"), "{detail}");
     program.signal("HUP");
     let refused = "gateway_config_reloads_total{outcome=\"refused\"}";
-    program.wait("the signal is refused too", |program| program.counted(refused) == 2.0);
+    program.wait("the signal is refused too", |program| program.counted(refused) == 2);
     program.edit("sessions_max = 'many'", "");
     program.signal("HUP");
     let applied = "gateway_config_reloads_total{outcome=\"applied\"}";
-    program.wait("a good one is taken", |program| program.counted(applied) == 1.0);
+    program.wait("a good one is taken", |program| program.counted(applied) == 1);
     let (_, report) = program.ask("POST", "/reload", "{}");
     assert_eq!(report["applied"], json!([]), "it was taken by the signal: {report}");
 }

@@ -1,6 +1,7 @@
 //! One HTTP request to the admin port, its answer read to the end.
 //!
-//! A client of its own because it needs so little: no TLS, one request a connection, a whole answer.
+//! A client of its own because it needs so little: no TLS, one request a connection, a whole
+//! answer.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};

@@ -1,6 +1,7 @@
 //! `gateway ctl`: an operator's words, sent to the admin port of a running gateway.
 //!
-//! Tables for people, `--json` for programs. It reads the config only to find the address and the token.
+//! Tables for people, `--json` for programs. It reads the config only to find the address and the
+//! token.
 
 mod client;
 mod tables;
@@ -28,10 +29,11 @@ Examples:
   gateway ctl sessions --json | jq .sessions[].id   for programs
 
 Which gateway: --admin, else the address in --config (admin.listen), else 127.0.0.1:9100.
-Which token:   --token-file, else the environment's GATEWAY_ADMIN_TOKEN, else admin.token_file of --config.
+Which token:   --token-file, else the environment's GATEWAY_ADMIN_TOKEN, else admin.token_file of
+               --config.
 
-Exit codes: 0 done, 1 no answer or refused by the gateway, 2 command line or files cannot be used, 4 no such session or
-symbol.";
+Exit codes: 0 done, 1 no answer or refused by the gateway, 2 command line or files cannot be used,
+4 no such session or symbol.";
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -1,4 +1,5 @@
-//! Answers as tables for people. Colour only on a terminal; what dashboards and venues wrote is shown escaped.
+//! Answers as tables for people. Colour only on a terminal; what dashboards and venues wrote is
+//! shown escaped.
 
 use std::io::{self, IsTerminal};
 
