@@ -79,9 +79,12 @@ fn whole(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer 
     answer
 }
 
-/// Adds what a browser is to know of every answer: nothing is guessed, framed or run that the
+/// Adds what a browser is to know of every answer but the one that ends HTTP: nothing is guessed, framed or run that the
 /// answer does not allow itself, and the next visit is by https.
 pub(super) fn harden(answer: &mut Answer, hsts: Duration) {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
     let headers: &mut HeaderMap = answer.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
