@@ -64,7 +64,10 @@ impl Mailbox {
 
     /// Sessions served plus arrivals waiting: the door's measure of where there is room.
     pub fn load(&self) -> usize {
-        // A plain count: nothing is published through it.
-        self.sessions.load(Ordering::Relaxed) + self.sender.len()
+        // The length first: a shard counts an arrival before it takes it out, so that one which is
+        // on its way is seen at least once, and no place is given twice. Seeing it taken out (the
+        // channel's acquire) is seeing it counted, so relaxed is enough.
+        let waiting = self.sender.len();
+        waiting + self.sessions.load(Ordering::Relaxed)
     }
 }

@@ -157,10 +157,11 @@ impl Shard {
     fn take_arrivals(&mut self) -> usize {
         let now = clock::now();
         let mut count = 0;
-        while count < ARRIVALS_MAX
-            && let Ok(arrival) = self.parts.mailbox.try_recv()
-        {
+        while count < ARRIVALS_MAX && !self.parts.mailbox.is_empty() {
+            // Before it leaves the mailbox: see `Mailbox::load`. The exact count follows below.
+            self.parts.sessions.fetch_add(1, Ordering::Relaxed);
             count += 1;
+            let Ok(arrival) = self.parts.mailbox.try_recv() else { break };
             self.parts.connections.open(arrival, &mut self.fanout, now);
             self.metrics().sessions_opened.inc();
         }
