@@ -47,9 +47,15 @@ fn a_config_that_can_be_used_is_told_in_words_or_json_without_its_secrets() {
     assert_eq!((words.status.code(), errors.as_str()), (Some(0), ""));
     assert!(printed.starts_with("g.toml can be used."), "{printed}");
     assert!(printed.contains("take BTC/USD from kraken, kraken"), "{printed}");
+    assert!(printed.contains("bytes each, and"), "the memory formula: {printed}");
     let json = gateway(folder.path(), &["check", "--json", "--config", "g.toml"]);
     let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(json.status.code(), Some(0));
+    let memory = &report["memory"];
+    assert_eq!(
+        memory["sessions_bytes_max"].as_u64(),
+        memory["session_bytes"].as_u64().map(|bytes| bytes * 10_000)
+    );
     assert_eq!(report["usable"], true);
     assert_eq!(report["ingest"]["feeds"][0]["headers"][0], "X-Key");
     assert!(!printed.contains("secret") && !text(&json.stdout).contains("secret"));

@@ -127,6 +127,17 @@ fn the_manual_describes_no_key_that_does_not_exist() {
 }
 
 #[test]
+fn a_dashboard_that_vanished_is_freed_within_half_a_minute_by_default() {
+    let shard = config::parse(&manual(), Path::new("gateway.toml")).expect("right").config.shard;
+    // Behind the pong that did not come: a look twenty times a second, and the close that nobody
+    // answers.
+    let to_end = std::time::Duration::from_millis(2100);
+    assert!(shard.ping + shard.pong_timeout + to_end <= std::time::Duration::from_secs(30));
+    // Where something waits to be sent, the write deadline comes before that.
+    assert!(shard.write_timeout <= shard.ping);
+}
+
+#[test]
 fn a_config_without_optional_keys_has_the_defaults_of_the_manual() {
     let text = "[door]\nlisten = '127.0.0.1:0'\ncert_file = 'c'\nkey_file = 'k'\n\
                 [[ingest.feeds]]\nname = 'f'\ndialect = 'kraken'\nurl = 'ws://127.0.0.1:1/v2'\n\

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gateway::config::{self, ConfigError, Refusal};
+use gateway::door::certificate::ensure_self_signed;
 
 /// A config that is right; tests exchange one piece of it.
 const GOOD: &str = "\
@@ -244,4 +245,32 @@ fn files_that_are_absent_or_hold_something_else_are_refused_with_their_lines() {
         config::load(&folder.path().join("absent.toml")),
         Err(ConfigError::Unreadable { .. })
     ));
+}
+
+#[test]
+fn what_this_machine_has_no_memory_for_is_refused_in_a_sentence() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    ensure_self_signed(folder.path()).expect("a certificate can be made");
+    let file = folder.path().join("gateway.toml");
+    for (lines, key, words) in [
+        // 64 shards of 64 GiB of history; a budget below what is taken without any session.
+        (
+            "[shard]\ncount = 64\nhistory_bytes_max = 68719476736\n",
+            "shard.history_bytes_max",
+            "is too much: ",
+        ),
+        ("[door]\nmemory_bytes_max = 1000000\n", "door.memory_bytes_max", "leaves no room "),
+    ] {
+        let text = match lines.strip_prefix("[door]\n") {
+            Some(line) => GOOD.replacen("[door]\n", &format!("[door]\n{line}"), 1),
+            None => format!("{lines}{GOOD}"),
+        };
+        std::fs::write(&file, text).expect("a file can be written");
+        let Err(ConfigError::Refused { refusals, .. }) = config::load(&file) else {
+            panic!("{lines} is taken");
+        };
+        let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
+        assert_eq!(refusal.key, key);
+        assert!(refusal.line.is_some() && refusal.reason.starts_with(words), "{refusal:?}");
+    }
 }

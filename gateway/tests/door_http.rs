@@ -260,6 +260,7 @@ fn a_busy_port_is_said_at_start() {
         header_bytes_max: 8192,
         arriving_max: 1,
         sessions_max: 1,
+        memory_bytes_max: 0,
         sockets: config::Sockets::default(),
         thread: config::Thread::default(),
         origins: Vec::new(),

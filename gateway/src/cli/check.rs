@@ -59,7 +59,16 @@ fn text(file: &Path, loaded: &Loaded) -> String {
     line(format!("pass ticks through a ring of {} MiB", ring.bytes as f64 / f64::from(1 << 20)));
     line(format!("need {} MiB at start;", memory.fixed_bytes >> 20));
     line(format!("  with every limit reached {} MiB more for books", memory.books_bytes_max >> 20));
+    line(format!(
+        "  {} MiB more for sessions ({} bytes each, and {} for each of their subscriptions)",
+        memory.sessions_bytes_max >> 20,
+        config::SESSION_BYTES,
+        config::SUBSCRIPTION_BYTES
+    ));
     line(format!("  and {} MiB more for slow sessions", memory.outboxes_bytes_max >> 20));
+    if door.memory_bytes_max > 0 {
+        line(format!("refuse sessions while it holds {} MiB or more", door.memory_bytes_max >> 20));
+    }
     line(format!("log {}", loaded.log_level));
     for warning in &loaded.warnings {
         let _ = writeln!(out, "warning: {warning}");
@@ -99,6 +108,7 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
             "cert_file": door.cert_file.display().to_string(),
             "key_file": door.key_file.display().to_string(),
             "sessions_max": door.sessions_max,
+            "memory_bytes_max": door.memory_bytes_max,
             "origins": door.origins,
         },
         "shard": { "count": shard.count, "pin": shard.pin },
@@ -108,6 +118,9 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
         "memory": {
             "fixed_bytes": memory.fixed_bytes,
             "books_bytes_max": memory.books_bytes_max,
+            "sessions_bytes_max": memory.sessions_bytes_max,
+            "session_bytes": config::SESSION_BYTES,
+            "subscription_bytes": config::SUBSCRIPTION_BYTES,
             "outboxes_bytes_max": memory.outboxes_bytes_max,
         },
     })

@@ -73,6 +73,7 @@ fn door_keys(changes: &mut Changes, old: &mut Door, new: &Door) {
             origins = "door.origins",
         ]
         fixed: [
+            memory_bytes_max = "door.memory_bytes_max",
             listen = "door.listen",
             tls_min = "door.tls_min",
             sockets = "door.send_buffer_bytes and other options of sockets",

@@ -12,12 +12,18 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::document::Lines;
 use super::refusal::Refusal;
 use super::types::{Config, FeedSymbols};
+use crate::metrics::resident_bytes;
 use crate::sockets;
 
 /// Descriptors beside the sessions': listeners, wakers, feeds, logs.
 const OTHER_DESCRIPTORS: usize = 64;
 /// Bytes of a price level with its share of the book's bookkeeping; an upper bound.
 const LEVEL_BYTES: u64 = 48;
+
+/// Bytes of a session that holds nothing, measured with ten thousand (2.5 to 2.7 KiB), rounded up.
+pub const SESSION_BYTES: u64 = 3072;
+/// Bytes of one subscription, its place in the list of its class included, rounded up.
+pub const SUBSCRIPTION_BYTES: u64 = 128;
 
 /// What the limits add up to, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct MemoryEstimate {
     pub fixed_bytes: u64,
     /// With every book of every symbol full, in ingest and in each shard.
     pub books_bytes_max: u64,
+    /// With every session there, and nothing subscribed.
+    pub sessions_bytes_max: u64,
     /// With every session's outbox full.
     pub outboxes_bytes_max: u64,
 }
@@ -35,6 +43,7 @@ impl MemoryEstimate {
     pub fn bytes_max(&self) -> u64 {
         self.fixed_bytes
             .saturating_add(self.books_bytes_max)
+            .saturating_add(self.sessions_bytes_max)
             .saturating_add(self.outboxes_bytes_max)
     }
 }
@@ -55,6 +64,7 @@ impl Config {
         MemoryEstimate {
             fixed_bytes: (self.ring.bytes as u64).saturating_add(message).saturating_add(history),
             books_bytes_max: symbols * replicas * levels * LEVEL_BYTES,
+            sessions_bytes_max: self.door.sessions_max as u64 * SESSION_BYTES,
             outboxes_bytes_max: (self.door.sessions_max as u64)
                 .saturating_mul(self.shard.outbox_bytes_max as u64),
         }
@@ -85,15 +95,45 @@ pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {
             reason: error.reason,
         });
     }
-    if let Some(memory) = memory_bytes().filter(|&bytes| config.ring.bytes as u64 > bytes / 2) {
-        refusals.push(Refusal {
-            line: lines.of("ring.bytes", 0),
-            key: "ring.bytes".to_owned(),
-            value: Some(config.ring.bytes.to_string()),
-            reason: format!("is more than half of this machine's memory, {memory} bytes"),
-        });
-    }
+    refusals.extend(memory_refusal(config, lines));
     refusals
+}
+
+/// The first limit that this machine's memory, or the budget, has no room for.
+fn memory_refusal(config: &Config, lines: &Lines) -> Option<Refusal> {
+    let refusal = |key: &str, value: usize, reason| Refusal {
+        line: lines.of(key, 0),
+        key: key.to_owned(),
+        value: Some(value.to_string()),
+        reason,
+    };
+    let fixed = config.memory().fixed_bytes;
+    if let Some(memory) = memory_bytes() {
+        if config.ring.bytes as u64 > memory / 2 {
+            let reason = format!("is more than half of this machine's memory, {memory} bytes");
+            return Some(refusal("ring.bytes", config.ring.bytes, reason));
+        }
+        if fixed > memory {
+            let reason = format!(
+                "is too much: with all shards, the ring and the venues' messages {fixed} bytes are \
+                 taken, the machine has {memory}"
+            );
+            let bytes = config.shard.history_bytes_max;
+            return Some(refusal("shard.history_bytes_max", bytes, reason));
+        }
+    }
+    let budget = config.door.memory_bytes_max;
+    if budget == 0 {
+        return None;
+    }
+    let reason = if resident_bytes().is_none() {
+        "cannot be kept: this system does not say how much memory a process holds".to_owned()
+    } else if budget as u64 <= fixed {
+        format!("leaves no room for sessions: {fixed} bytes are taken without any")
+    } else {
+        return None;
+    };
+    Some(refusal("door.memory_bytes_max", budget, reason))
 }
 
 /// What works but will surprise.

@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub use compare::{Changes, bring_up_to_date};
 pub use document::KeyFacts;
-pub use files::MemoryEstimate;
+pub use files::{MemoryEstimate, SESSION_BYTES, SUBSCRIPTION_BYTES};
 pub use level::log_filter;
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};

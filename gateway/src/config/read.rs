@@ -76,6 +76,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
     let header_bytes_max = size(&mut section, "header_bytes_max", 8192, MIB, 16_384);
     let arriving_max = size(&mut section, "arriving_max", 1, 100_000, 1024);
     let sessions_max = size(&mut section, "sessions_max", 1, 1_000_000, 10_000);
+    let memory_bytes_max = size(&mut section, "memory_bytes_max", 0, 1024 * GIB, 0);
     let sockets = read_sockets(&mut section);
     let thread = read_thread(&mut section, 5);
     let origins = read_origins(&mut section);
@@ -92,6 +93,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         header_bytes_max,
         arriving_max,
         sessions_max,
+        memory_bytes_max,
         sockets,
         thread,
         origins,
@@ -190,7 +192,7 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
         requests_per_second_max: count(s, "requests_per_second_max", 1, 100_000, 50),
         bad_requests_max: count(s, "bad_requests_max", 1, 1_000_000, 20),
         heartbeat: millis(s, "heartbeat_ms", 100, MINUTE_MS, 1000),
-        ping: millis(s, "ping_ms", 1000, HOUR_MS, 20_000),
+        ping: millis(s, "ping_ms", 1000, HOUR_MS, 15_000),
         pong_timeout: millis(s, "pong_timeout_ms", 100, 10 * MINUTE_MS, 10_000),
         stop_timeout: millis(s, "stop_timeout_ms", 100, 10 * MINUTE_MS, 5000),
         drain_window: millis(s, "drain_window_ms", 0, 10 * MINUTE_MS, 2000),

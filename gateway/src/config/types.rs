@@ -48,6 +48,8 @@ pub struct Door {
     pub arriving_max: usize,
     /// Sessions of the whole gateway; more are answered 503.
     pub sessions_max: usize,
+    /// Memory of the process at which upgrades are answered 503; 0 is no budget.
+    pub memory_bytes_max: usize,
     /// Options of dashboards' sockets.
     pub sockets: Sockets,
     /// Where the thread runs.

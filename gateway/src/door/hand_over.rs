@@ -37,6 +37,9 @@ impl Reservation {
         if sessions + handing >= hall.settings().sessions_max {
             return Err(full(UpgradeRefusal::SessionLimit, "all sessions are taken"));
         }
+        if !hall.budget.has_room(sessions + handing) {
+            return Err(full(UpgradeRefusal::MemoryBudget, "no memory is left for a session"));
+        }
         if !hall.mailboxes.iter().any(Mailbox::has_room) {
             return Err(full(UpgradeRefusal::MailboxFull, "too many arrive at once"));
         }

@@ -5,6 +5,7 @@
 //! Deliberately absent: WebSocket frames, which the shards read and write alone.
 
 mod answer;
+mod budget;
 pub mod certificate;
 mod hand_over;
 mod handshake;
@@ -35,6 +36,7 @@ use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 
+use self::budget::Budget;
 use self::keyring::{Keyring, Pair};
 use self::page::Page;
 use self::rest::Rest;
@@ -109,6 +111,7 @@ struct Hall {
     arriving: AtomicUsize,
     /// Upgrades answered 101 and not handed over yet.
     handing: AtomicUsize,
+    budget: Budget,
     handshake_lines: Throttle,
 }
 
@@ -178,6 +181,7 @@ impl Hall {
         surroundings: Surroundings,
     ) -> Self {
         Self {
+            budget: Budget::new(settings.current().memory_bytes_max),
             settings,
             tls,
             page: Page::new(),

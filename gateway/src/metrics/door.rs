@@ -66,6 +66,8 @@ label_set! {
     Origin = "origin",
     /// `sessions_max` is reached.
     SessionLimit = "session_limit",
+    /// `memory_bytes_max` is reached.
+    MemoryBudget = "memory_budget",
     /// The shards' mailboxes are full.
     MailboxFull = "mailbox_full",
     /// The gateway stops.

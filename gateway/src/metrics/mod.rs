@@ -19,6 +19,7 @@ pub use control::{ControlMetrics, ReloadOutcome};
 pub use door::{DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
 pub use ingest::{DecodeFailure, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};
+pub(crate) use process::resident_bytes;
 pub use shard::{Channel, CloseReason, Resume, ShardMetrics};
 
 use crate::latency::Latency;

@@ -38,7 +38,8 @@ fn seconds(ticks: u64) -> String {
     format!("{}.{:02}", ticks / TICKS_PER_SECOND, ticks % TICKS_PER_SECOND)
 }
 
-fn resident_bytes() -> Option<u64> {
+/// Memory the process holds now; none where the system does not say.
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;

@@ -67,6 +67,7 @@ impl Rig {
             header_bytes_max: 8192,
             arriving_max: 100,
             sessions_max: 100,
+            memory_bytes_max: 0,
             sockets: config::Sockets::default(),
             thread: config::Thread::default(),
             origins: Vec::new(),
