@@ -96,26 +96,36 @@ impl Scene {
 
     /// What is written to a session in this cycle, which goes on.
     pub(crate) fn taken(&mut self, key: SessionKey) -> String {
-        self.fanout.handle_pace(self.now);
         let mut text = String::new();
+        self.taken_bytes(key, &mut |bytes| text += &String::from_utf8_lossy(bytes));
+        text
+    }
+
+    fn taken_bytes(&mut self, key: SessionKey, heard: &mut impl FnMut(&[u8])) {
+        self.fanout.handle_pace(self.now);
         let mut is_more = true;
         while is_more {
             let mut bytes = Vec::new();
             is_more = self.fanout.take(key, 1 << 14, &mut bytes, |_| {}, self.now);
-            text += &String::from_utf8_lossy(&bytes);
+            heard(&bytes);
         }
-        text
     }
 
     /// Everything that waits for a session, as one text; ends the cycle.
     pub(crate) fn written(&mut self, key: SessionKey) -> String {
         let mut text = String::new();
+        self.written_bytes(key, |bytes| text += &String::from_utf8_lossy(bytes));
+        text
+    }
+
+    /// The same as it is: whole frames at a time.
+    pub(crate) fn written_bytes(&mut self, key: SessionKey, mut heard: impl FnMut(&[u8])) {
         loop {
-            text += &self.taken(key);
+            self.taken_bytes(key, &mut heard);
             while self.fanout.poll_dirty().is_some() {}
             self.fanout.end_cycle();
             if !self.fanout.has_work() {
-                return text;
+                return;
             }
             self.fanout.handle_work(Nanos(self.now));
         }
