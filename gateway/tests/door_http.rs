@@ -10,7 +10,7 @@ use door_support::{PATIENCE, Rig};
 use gateway::catalogue::{FeedStatus, Listing};
 use gateway::config;
 use gateway::door::{Door, DoorError};
-use gateway::metrics::{HandshakeFailure, HttpStatus};
+use gateway::metrics::{ArrivalRefusal, HandshakeFailure, HttpStatus};
 use market::{Instrument, Price, Size, Trading};
 use rustls::HandshakeKind;
 
@@ -132,7 +132,7 @@ fn what_is_not_tls_is_counted_as_such() {
     drop(plain(&rig));
     let failures = |m: &gateway::metrics::Metrics, kind| m.door.handshake_failures.of(kind).value();
     rig.wait("both counted", |m| {
-        failures(m, HandshakeFailure::Tls) == 1 && failures(m, HandshakeFailure::Closed) == 1
+        failures(m, HandshakeFailure::PlainHttp) == 1 && failures(m, HandshakeFailure::Closed) == 1
     });
 }
 
@@ -175,7 +175,7 @@ fn more_arrivals_than_allowed_are_closed_at_once() {
     let waiting = [plain(&rig), plain(&rig)];
     rig.wait("two arrive", |m| m.door.arriving.value() == 2);
     assert!(closed_after(plain(&rig)) < PATIENCE);
-    assert_eq!(rig.metrics.door.arriving_refused.value(), 1);
+    assert_eq!(rig.metrics.door.arriving_refused.of(ArrivalRefusal::Full).value(), 1);
     drop(waiting);
     rig.wait("the slots are free", |m| m.door.arriving.value() == 0);
     assert_eq!(rig.get("/0/public/Time").status, 200);
@@ -261,9 +261,11 @@ fn a_busy_port_is_said_at_start() {
         arriving_max: 1,
         sessions_max: 1,
         memory_bytes_max: 0,
+        crowd: config::Crowd::default(),
         sockets: config::Sockets::default(),
         thread: config::Thread::default(),
         origins: Vec::new(),
+        conformance_echo: false,
     };
     let error = Door::bind(&settings).expect_err("busy");
     assert!(matches!(error, DoorError::Listen { .. }));

@@ -86,12 +86,6 @@ impl Fanout {
         self.listeners.forget(key);
     }
 
-    /// A ping of a dashboard. The pong goes before data; what is not read counts towards the limit.
-    pub fn handle_ping(&mut self, key: SessionKey, payload: &[u8], now: u64) {
-        self.heard(key, now);
-        self.outboxes.control(key, |out| frame::write_control(frame::Kind::Pong, payload, out));
-    }
-
     /// Any sign of life.
     pub fn heard(&mut self, key: SessionKey, now: u64) {
         if let Some(session) = self.outboxes.session_mut(key) {

@@ -96,9 +96,11 @@ impl Fanout {
 
     /// The bytes of a dashboard broke a rule: it is told which, in words first, and closed.
     pub fn handle_violation(&mut self, key: SessionKey, code: CloseCode, rule: &str, now: Nanos) {
-        let envelope = Envelope { req_id: None, time_in: now, time_out: now };
-        let refusal = Refusal::new(Code::InvalidRequest, rule);
-        self.refuse(key, None, &refusal, None, &envelope);
+        if self.outboxes.session(key).is_some_and(|session| !session.is_echo) {
+            let envelope = Envelope { req_id: None, time_in: now, time_out: now };
+            let refusal = Refusal::new(Code::InvalidRequest, rule);
+            self.refuse(key, None, &refusal, None, &envelope);
+        }
         self.outboxes.close(key, code, rule);
     }
 

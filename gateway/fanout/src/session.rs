@@ -78,6 +78,8 @@ pub(crate) struct Session {
     pub(crate) jobs: Option<Box<VecDeque<Job>>>,
     /// When its socket last took something, while it is full.
     pub(crate) blocked_since: Option<u64>,
+    /// It hears its own messages and nothing else; see `echo`.
+    pub(crate) is_echo: bool,
     /// It was told that it is slow.
     pub(crate) is_warned: bool,
     /// It asked for any extension: notices make sense to it.
@@ -97,6 +99,8 @@ pub(crate) struct Session {
     pub(crate) sent_at: u64,
     pub(crate) heard_at: u64,
     pub(crate) pinged_at: Option<u64>,
+    /// The latest ping of too many, which is still to be answered.
+    pub(crate) unanswered: Option<Box<[u8]>>,
     bad_requests: u32,
     /// The moment up to which requests are paid for; it runs ahead of now while more come than may.
     paid_until: u64,
@@ -112,6 +116,7 @@ impl Session {
             served_bytes: 0,
             jobs: None,
             blocked_since: None,
+            is_echo: false,
             is_warned: false,
             is_extended: false,
             is_detailed: false,
@@ -123,6 +128,7 @@ impl Session {
             sent_at: now,
             heard_at: now,
             pinged_at: None,
+            unanswered: None,
             bad_requests: 0,
             paid_until: now,
         }

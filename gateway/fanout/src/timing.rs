@@ -14,6 +14,7 @@ enum Due {
     Heartbeat,
     Ping,
     Goodbye,
+    Pong(Box<[u8]>),
     LookAtSlow,
 }
 
@@ -26,6 +27,9 @@ impl Fanout {
         for (key, session) in self.outboxes.sessions_mut() {
             if session.closing.is_some() {
                 continue;
+            }
+            if let Some(payload) = session.unanswered.take() {
+                due.push((key, Due::Pong(payload)));
             }
             match session.pinged_at {
                 Some(at) if now.saturating_sub(at) >= limits.pong_timeout_ns => {
@@ -42,6 +46,7 @@ impl Fanout {
                 due.push((key, Due::LookAtSlow));
             } else if now.saturating_sub(session.sent_at) >= limits.heartbeat_ns
                 && session.outbox.is_empty()
+                && !session.is_echo
             {
                 due.push((key, Due::Heartbeat));
             }
@@ -59,6 +64,7 @@ impl Fanout {
                         frame::write_control(frame::Kind::Ping, b"", out);
                     });
                 }
+                Due::Pong(payload) => self.answer_ping(key, &payload),
                 Due::LookAtSlow => {
                     let is_behind = self.look_at_slow(key, now);
                     self.counters.sessions_behind += u64::from(is_behind);

@@ -131,3 +131,42 @@ fn who_waits_for_its_turn_gets_what_came_meanwhile_and_who_had_it_goes_behind_th
     }
     assert_eq!(order, [(keys[1], 2), (keys[2], 2), (keys[0], 1)]);
 }
+
+#[test]
+fn of_too_many_pings_the_latest_is_answered_and_far_too_many_are_the_end() {
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
+    for number in 0..900 {
+        scene.fanout.handle_ping(key, format!("<{number}>").as_bytes(), 1);
+    }
+    let answered = scene.written(key);
+    assert!(answered.contains("<499>") && !answered.contains("<500>"), "ten seconds' worth");
+    scene.fanout.handle_time(2);
+    let answered = scene.written(key);
+    assert!(answered.contains("<899>") && answered.matches('<').count() == 1, "{answered}");
+    scene.fanout.handle_time(3);
+    assert_eq!(scene.written(key), "", "it is answered once");
+    for _ in 0..101 {
+        scene.fanout.handle_ping(key, b"", 3);
+    }
+    assert_eq!(scene.fanout.closing(key).map(wire::close::CloseCode::code), Some(4004));
+}
+
+#[test]
+fn pongs_nobody_asked_for_are_paid_for_and_those_asked_for_are_not() {
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.open();
+    for second in 0..2000 {
+        let now = second * 5_000_000_000;
+        scene.fanout.handle_time(now);
+        scene.fanout.handle_pong(key, now);
+    }
+    scene.written(key);
+    let now = 20_000_000_000_000;
+    for _ in 0..1000 {
+        scene.fanout.handle_pong(key, now);
+    }
+    assert_eq!(scene.fanout.closing(key), None);
+    scene.fanout.handle_pong(key, now);
+    assert_eq!(scene.fanout.closing(key).map(wire::close::CloseCode::code), Some(4004));
+}

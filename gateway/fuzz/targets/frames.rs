@@ -16,7 +16,7 @@ use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
 use wire::inbound::{Event, Inbound, Input, Limits, Violation};
 
-const LIMITS: Limits = Limits { message_bytes_max: 600, fragments_max: 16 };
+const LIMITS: Limits = Limits { message_bytes_max: 600, fragments_max: 16, is_binary_taken: false };
 /// The unfinished message, an unfinished control frame in it, and a vector's room to grow.
 const HELD_BYTES_MAX: usize = 2 * (LIMITS.message_bytes_max as usize + 125);
 
@@ -72,6 +72,7 @@ fn read_in_pieces(bytes: &[u8], size: usize) -> (Told, usize) {
                     said.push(Said::Text(text.to_owned()));
                     continue;
                 }
+                Ok(Some(Event::Binary(_))) => unreachable!("binary is not taken"),
                 Ok(Some(Event::Ping(payload))) => {
                     said.push(Said::Ping(payload.to_vec()));
                     continue;

@@ -87,6 +87,10 @@ struct RunOptions {
     /// The config file; config/gateway.toml explains every key
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
+    /// Serve sessions at /conformance that hear their own messages, for suites of tests; refused
+    /// unless door.listen is a loopback address
+    #[arg(long, hide = true)]
+    conformance_echo: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,7 +162,14 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn run_config(options: &RunOptions, level: Option<&str>) -> Result<(), Failure> {
-    let loaded = config::load(&options.config)?;
+    let mut loaded = config::load(&options.config)?;
+    let door = &mut loaded.config.door;
+    if options.conformance_echo && !door.listen.ip().is_loopback() {
+        let sentence =
+            "--conformance-echo is for tests: it wants door.listen on 127.0.0.1 or [::1]";
+        return Err(Failure::Usage(anyhow::anyhow!("{sentence}, not {}", door.listen)));
+    }
+    door.conformance_echo = options.conformance_echo;
     let log = logging::start(level, &loaded.log_level)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");

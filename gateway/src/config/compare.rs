@@ -68,12 +68,14 @@ fn door_keys(changes: &mut Changes, old: &mut Door, new: &Door) {
             handshake_timeout = "door.handshake_timeout_ms",
             header_timeout = "door.header_timeout_ms",
             header_bytes_max = "door.header_bytes_max",
-            arriving_max = "door.arriving_max",
             sessions_max = "door.sessions_max",
             origins = "door.origins",
         ]
         fixed: [
             memory_bytes_max = "door.memory_bytes_max",
+            arriving_max = "door.arriving_max",
+            crowd = "door.arriving_per_address_max and the rates of handshakes",
+            conformance_echo = "--conformance-echo",
             listen = "door.listen",
             tls_min = "door.tls_min",
             sockets = "door.send_buffer_bytes and other options of sockets",

@@ -23,8 +23,8 @@ pub use level::log_filter;
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{
-    Admin, Config, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard, Sockets,
-    Thread, TlsMin,
+    Admin, Config, Crowd, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard,
+    Sockets, Thread, TlsMin,
 };
 
 /// Reads a config file and checks it, the files it names, and this machine.

@@ -11,7 +11,7 @@ use super::document::{Document, Remains};
 use super::feeds;
 use super::level::log_filter;
 use super::section::{Item, Section};
-use super::types::{Admin, Config, Door, Ingest, Ring, Shard, Sockets, Thread, TlsMin};
+use super::types::{Admin, Config, Crowd, Door, Ingest, Ring, Shard, Sockets, Thread, TlsMin};
 
 const HOUR_MS: u64 = 3_600_000;
 const MINUTE_MS: u64 = 60_000;
@@ -75,6 +75,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
     // hyper does not read heads into less than 8 KiB.
     let header_bytes_max = size(&mut section, "header_bytes_max", 8192, MIB, 16_384);
     let arriving_max = size(&mut section, "arriving_max", 1, 100_000, 1024);
+    let crowd = read_crowd(&mut section);
     let sessions_max = size(&mut section, "sessions_max", 1, 1_000_000, 10_000);
     let memory_bytes_max = size(&mut section, "memory_bytes_max", 0, 1024 * GIB, 0);
     let sockets = read_sockets(&mut section);
@@ -92,11 +93,13 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         header_timeout,
         header_bytes_max,
         arriving_max,
+        crowd,
         sessions_max,
         memory_bytes_max,
         sockets,
         thread,
         origins,
+        conformance_echo: false,
     })
 }
 
@@ -109,6 +112,24 @@ fn read_tls_min(section: &mut Section<'_, '_>) -> TlsMin {
             section.refuse(version.line, "tls_min", Some(other), "must be \"1.2\" or \"1.3\"");
             TlsMin::default()
         }
+    }
+}
+
+fn read_crowd(s: &mut Section<'_, '_>) -> Crowd {
+    let Crowd {
+        arriving_per_address_max,
+        handshakes_per_second_max,
+        handshakes_per_address_per_second_max,
+    } = Crowd::default();
+    let address = arriving_per_address_max as u64;
+    let mut rate = |name, default: u32| s.number(name, 0..=1_000_000, default.into()) as u32;
+    Crowd {
+        handshakes_per_second_max: rate("handshakes_per_second_max", handshakes_per_second_max),
+        handshakes_per_address_per_second_max: rate(
+            "handshakes_per_address_per_second_max",
+            handshakes_per_address_per_second_max,
+        ),
+        arriving_per_address_max: size(s, "arriving_per_address_max", 1, 100_000, address),
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Door {
     pub header_bytes_max: usize,
     /// Connections that are between accept and upgrade at once; more are closed at accept.
     pub arriving_max: usize,
+    /// How many of them may be of one address, and how fast they may come.
+    pub crowd: Crowd,
     /// Sessions of the whole gateway; more are answered 503.
     pub sessions_max: usize,
     /// Memory of the process at which upgrades are answered 503; 0 is no budget.
@@ -57,6 +59,31 @@ pub struct Door {
     /// Web origins that may connect; empty means the gateway's own page only. A program without an
     /// `Origin` header is always welcome.
     pub origins: Vec<String>,
+    /// Serves, besides, sessions that hear their own messages. No key sets it: only a command line
+    /// does, for suites of tests, and only on a loopback address.
+    pub conformance_echo: bool,
+}
+
+/// What one address may take of the door, and how many handshakes a second may; a rate of zero is
+/// no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Connections of one address between accept and upgrade.
+    pub arriving_per_address_max: usize,
+    /// Connections a second of all addresses.
+    pub handshakes_per_second_max: u32,
+    /// Connections a second of one address.
+    pub handshakes_per_address_per_second_max: u32,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self {
+            arriving_per_address_max: 512,
+            handshakes_per_second_max: 2000,
+            handshakes_per_address_per_second_max: 1000,
+        }
+    }
 }
 
 /// The oldest TLS that dashboards may speak.

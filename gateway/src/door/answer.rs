@@ -22,6 +22,9 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// Where a session is opened.
 pub(super) const SESSIONS: &str = "/v2";
 
+/// Where messages come back as they are, in a gateway started so.
+pub(super) const ECHO: &str = "/conformance";
+
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 

@@ -58,6 +58,7 @@ impl Drop for Reservation {
 /// an upgrade dropped half-way is a closed connection.
 pub(super) async fn finish(
     on_upgrade: OnUpgrade,
+    is_echo: bool,
     peer: SocketAddr,
     reservation: Reservation,
 ) -> io::Result<()> {
@@ -70,7 +71,7 @@ pub(super) async fn finish(
     let (socket, records, unread) = stream.into_parts()?;
     let mut early = parts.read_buf.to_vec();
     early.extend_from_slice(&unread);
-    let arrival = Arrival { socket: socket.into_std()?, records, early, peer };
+    let arrival = Arrival { socket: socket.into_std()?, records, early, is_echo, peer };
     offer(arrival, &reservation.hall);
     Ok(())
 }

@@ -9,13 +9,15 @@ use std::io;
 use std::sync::Arc;
 
 use record::Records;
-use rustls::ServerConfig;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{PeerIncompatible, ServerConfig};
+use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::stream::TlsStream;
+use crate::metrics::HandshakeFailure;
 
 /// Most bytes of a handshake that lie here at once: rustls' longest message and a record more.
 const INCOMING_BYTES_MAX: usize = 96 * 1024;
@@ -23,6 +25,8 @@ const INCOMING_BYTES_MAX: usize = 96 * 1024;
 const READ_BYTES: usize = 4096;
 /// A record's head; its last two bytes are the length of what follows.
 const HEAD_BYTES: usize = 5;
+/// A handshake record, and the first byte of every version that TLS has had.
+const TLS_OPENING: [u8; 2] = [0x16, 3];
 
 /// What rustls waits for.
 enum Step {
@@ -42,7 +46,7 @@ pub(super) async fn accept(
     config: Arc<ServerConfig>,
 ) -> io::Result<TlsStream> {
     let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-    let mut handshake = Handshake { tls, incoming: Vec::new(), whole: 0, flight: Vec::new() };
+    let mut handshake = Handshake::new(tls);
     loop {
         match handshake.step() {
             Ok(Step::Read) => handshake.read(&mut socket).await?,
@@ -55,7 +59,8 @@ pub(super) async fn accept(
                 handshake.encode_alert();
                 // It may be gone; the refusal is what counts.
                 let _ = socket.write_all(&handshake.flight).await;
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                let refused = Refused { kind: handshake.kind_of(&error), error };
+                return Err(io::Error::new(io::ErrorKind::InvalidData, refused));
             }
         }
     }
@@ -63,27 +68,77 @@ pub(super) async fn accept(
     Ok(TlsStream::new(socket, records, &mut handshake.incoming))
 }
 
+/// What TLS refused, and what it was.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub(super) struct Refused {
+    /// The label it is counted under.
+    pub(super) kind: HandshakeFailure,
+    error: rustls::Error,
+}
+
 struct Handshake {
     tls: UnbufferedServerConnection,
+    /// The very first bytes: they tell TLS from what it is not.
+    opening: [u8; 3],
     /// What was read and is not used up.
     incoming: Vec<u8>,
     /// How much of it is whole records that rustls was offered.
     whole: usize,
+    /// `opening` holds what came.
+    is_begun: bool,
     /// What is to be sent.
     flight: Vec<u8>,
 }
 
 impl Handshake {
+    fn new(tls: UnbufferedServerConnection) -> Self {
+        let (incoming, flight) = (Vec::new(), Vec::new());
+        Self { tls, opening: [0; 3], incoming, whole: 0, is_begun: false, flight }
+    }
+
+    /// Notes how the connection begins, before anything of it is used up.
+    fn note_opening(&mut self) {
+        if !self.is_begun
+            && let Some(opening) = self.incoming.first_chunk()
+        {
+            self.opening = *opening;
+            self.is_begun = true;
+        }
+    }
+
+    fn kind_of(&self, error: &rustls::Error) -> HandshakeFailure {
+        use PeerIncompatible as Why;
+        let is_http = self.opening.iter().all(u8::is_ascii_uppercase);
+        match error {
+            _ if is_http => HandshakeFailure::PlainHttp,
+            _ if self.is_begun && !self.opening.starts_with(&TLS_OPENING) => {
+                HandshakeFailure::NotTls
+            }
+            // Of those that follow a good opening, only versions before 1.2 knew no signature
+            // algorithms.
+            rustls::Error::PeerIncompatible(
+                Why::SignatureAlgorithmsExtensionRequired
+                | Why::Tls12NotOffered
+                | Why::Tls12NotOfferedOrEnabled
+                | Why::SupportedVersionsExtensionRequired,
+            ) => HandshakeFailure::Version,
+            _ => HandshakeFailure::Tls,
+        }
+    }
+
     async fn read(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         if self.incoming.len() >= INCOMING_BYTES_MAX {
             let words = "the handshake is too long";
             return Err(io::Error::new(io::ErrorKind::InvalidData, words));
         }
         self.incoming.reserve(READ_BYTES);
-        match socket.read_buf(&mut self.incoming).await? {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "left within the handshake")),
-            _ => Ok(()),
+        if socket.read_buf(&mut self.incoming).await? == 0 {
+            let words = "left within the handshake";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words));
         }
+        self.note_opening();
+        Ok(())
     }
 
     /// Goes on until rustls waits for something.

@@ -1,12 +1,13 @@
 //! The door thread: accept, TLS, HTTP, upgrade; then the connection is a shard's.
 //!
 //! A storm of arrivals costs this thread its time and no tick anything. **Invariant:** every
-//! connection here has a deadline at each step, and at most `arriving_max` of them exist at once.
+//! connection here has a deadline at each step, and only so many of them exist at once (`crowd`).
 //! Deliberately absent: WebSocket frames, which the shards read and write alone.
 
 mod answer;
 mod budget;
 pub mod certificate;
+mod crowd;
 mod hand_over;
 mod handshake;
 pub mod keyring;
@@ -27,8 +28,8 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 
 use self::budget::Budget;
+use self::crowd::Crowd;
 use self::keyring::{Keyring, Pair};
 use self::page::Page;
 use self::rest::Rest;
@@ -107,8 +109,8 @@ struct Hall {
     rest: Rest,
     mailboxes: Vec<Mailbox>,
     metrics: Arc<Metrics>,
-    /// Connections between accept and upgrade.
-    arriving: AtomicUsize,
+    /// Connections between accept and upgrade. The door's thread alone locks it.
+    crowd: Mutex<Crowd>,
     /// Upgrades answered 101 and not handed over yet.
     handing: AtomicUsize,
     budget: Budget,
@@ -182,13 +184,13 @@ impl Hall {
     ) -> Self {
         Self {
             budget: Budget::new(settings.current().memory_bytes_max),
+            crowd: Mutex::new(Crowd::new(&settings.current())),
             settings,
             tls,
             page: Page::new(),
             rest: Rest::new(surroundings.catalogue),
             mailboxes: surroundings.mailboxes,
             metrics: surroundings.metrics,
-            arriving: AtomicUsize::new(0),
             handing: AtomicUsize::new(0),
             handshake_lines: Throttle::new(),
         }
@@ -241,8 +243,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 fn admit(socket: TcpStream, peer: SocketAddr, hall: &Arc<Hall>) {
-    match visit::Slot::take(hall) {
-        Some(slot) => drop(tokio::spawn(visit::serve(socket, peer, slot))),
-        None => hall.metrics().arriving_refused.inc(),
+    match visit::Slot::take(hall, peer.ip()) {
+        Ok(slot) => drop(tokio::spawn(visit::serve(socket, peer, slot))),
+        Err(reason) => hall.metrics().arriving_refused.of(reason).inc(),
     }
 }

@@ -6,9 +6,8 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::Request;
@@ -25,9 +24,11 @@ use tokio::time::timeout;
 use super::Hall;
 use super::answer::{self, Answer};
 use super::hand_over::{self, Reservation};
+use super::handshake::Refused;
 use super::stream::TlsStream;
 use super::{handshake, upgrade};
-use crate::metrics::{HandshakeFailure, HttpStatus};
+use crate::clock;
+use crate::metrics::{ArrivalRefusal, HandshakeFailure, HttpStatus};
 
 /// How many times the header deadline a visit may last before it is asked to end.
 const HEADER_TIMEOUTS_MAX: u32 = 10;
@@ -39,24 +40,22 @@ const BUFFER_BYTES_MIN: usize = 8192;
 /// The right to be between accept and upgrade; given back when dropped.
 pub(super) struct Slot {
     hall: Arc<Hall>,
+    address: IpAddr,
 }
 
 impl Slot {
-    /// A slot, unless `arriving_max` of them are taken.
-    pub(super) fn take(hall: &Arc<Hall>) -> Option<Self> {
-        if hall.arriving.load(Ordering::Relaxed) >= hall.settings().arriving_max {
-            return None;
-        }
-        // Relaxed: the door's thread alone takes and gives back.
-        hall.arriving.fetch_add(1, Ordering::Relaxed);
+    /// A slot for one of `address`, unless too many are here or came of late.
+    pub(super) fn take(hall: &Arc<Hall>, address: IpAddr) -> Result<Self, ArrivalRefusal> {
+        let mut crowd = hall.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        crowd.admit(address, clock::now().0)?;
         hall.metrics().arriving.inc();
-        Some(Self { hall: Arc::clone(hall) })
+        Ok(Self { hall: Arc::clone(hall), address })
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.hall.arriving.fetch_sub(1, Ordering::Relaxed);
+        self.hall.crowd.lock().unwrap_or_else(PoisonError::into_inner).left(self.address);
         self.hall.metrics().arriving.dec();
     }
 }
@@ -64,6 +63,7 @@ impl Drop for Slot {
 /// An upgrade that was answered 101.
 struct Granted {
     on_upgrade: OnUpgrade,
+    is_echo: bool,
     reservation: Reservation,
 }
 
@@ -74,9 +74,9 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     let granted = Mutex::new(None);
     converse(tls, hall, &granted).await;
     let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(Granted { on_upgrade, reservation }) = granted {
+    if let Some(Granted { on_upgrade, is_echo, reservation }) = granted {
         let deadline = hall.settings().header_timeout;
-        match timeout(deadline, hand_over::finish(on_upgrade, peer, reservation)).await {
+        match timeout(deadline, hand_over::finish(on_upgrade, is_echo, peer, reservation)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%peer, %error, "upgrade not finished"),
             Err(_) => tracing::debug!(%peer, "upgrade not finished in time"),
@@ -114,7 +114,10 @@ async fn shake_hands(socket: TcpStream, peer: SocketAddr, hall: &Hall) -> Option
 
 fn kind_of(error: &io::Error) -> HandshakeFailure {
     match error.kind() {
-        io::ErrorKind::InvalidData => HandshakeFailure::Tls,
+        io::ErrorKind::InvalidData => {
+            let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<Refused>());
+            refused.map_or(HandshakeFailure::Tls, |refused| refused.kind)
+        }
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -176,8 +179,9 @@ fn answer_to(
     granted: &Mutex<Option<Granted>>,
 ) -> Answer {
     let path = request.uri().path();
+    let is_echo = hall.settings().conformance_echo && path == answer::ECHO;
     let wants_session =
-        path == answer::SESSIONS || path == "/" && upgrade::is_asked(request.headers());
+        path == answer::SESSIONS || is_echo || path == "/" && upgrade::is_asked(request.headers());
     if !wants_session {
         if !request.body().is_end_stream() {
             let words = "no request here has a body";
@@ -194,7 +198,7 @@ fn answer_to(
     match switched {
         Ok((reservation, answer)) => {
             *granted.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Granted { on_upgrade, reservation });
+                Some(Granted { on_upgrade, is_echo, reservation });
             answer
         }
         Err(refusal) => {

@@ -10,10 +10,29 @@ label_set! {
     Timeout = "timeout",
     /// The other side left.
     Closed = "closed",
-    /// TLS refused it: no common version or cipher, or not TLS at all.
+    /// TLS refused it: no common cipher, a broken message.
     Tls = "tls",
+    /// TLS of a version that is not spoken here.
+    Version = "version",
+    /// HTTP without TLS, HTTP/2's preface among it.
+    PlainHttp = "plain_http",
+    /// Bytes that no TLS begins with, SSL 2 among them.
+    NotTls = "not_tls",
     /// The socket failed.
     Io = "io",
+}
+
+label_set! {
+    /// Why a connection was closed at accept.
+    ArrivalRefusal, "reason",
+    /// `arriving_max` is reached.
+    Full = "full",
+    /// `arriving_per_address_max` is reached.
+    AddressFull = "address_full",
+    /// `handshakes_per_second_max` is used up.
+    Rate = "rate",
+    /// `handshakes_per_address_per_second_max` is used up.
+    AddressRate = "address_rate",
 }
 
 label_set! {
@@ -82,8 +101,8 @@ pub struct DoorMetrics {
     pub accepted: Counter,
     /// Failures of accept itself: no file descriptors, no memory.
     pub accept_errors: Counter,
-    /// Connections closed at once because `arriving_max` was reached.
-    pub arriving_refused: Counter,
+    /// Connections closed at once, by reason.
+    pub arriving_refused: Family<ArrivalRefusal>,
     /// TLS handshakes that came to nothing, by kind.
     pub handshake_failures: Family<HandshakeFailure>,
     /// HTTP requests answered, by status.

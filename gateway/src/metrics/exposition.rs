@@ -84,15 +84,16 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
     counter("gateway_door_accepted_total", "Connections accepted.", &door.accepted);
     counter("gateway_door_accept_errors_total", "Failures of accept.", &door.accept_errors);
     counter(
-        "gateway_door_arriving_refused_total",
-        "Connections closed at once because too many were arriving.",
-        &door.arriving_refused,
-    );
-    counter(
         "gateway_door_handed_over_total",
         "Sessions handed over to a shard.",
         &door.handed_over,
     );
+    text.metric(
+        "gateway_door_arriving_refused_total",
+        "counter",
+        "Connections closed at once because too many arrived.",
+    )
+    .family(&[], &door.arriving_refused);
     text.metric("gateway_door_arriving", "gauge", "Connections between accept and upgrade now.")
         .sample(&[], door.arriving.value());
     text.metric(

@@ -16,7 +16,7 @@ mod text;
 
 pub use cell::{Counter, Gauge};
 pub use control::{ControlMetrics, ReloadOutcome};
-pub use door::{DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
+pub use door::{ArrivalRefusal, DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
 pub use ingest::{DecodeFailure, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};
 pub(crate) use process::resident_bytes;

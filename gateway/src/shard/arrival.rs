@@ -19,6 +19,9 @@ pub struct Arrival {
     pub records: Records,
     /// Plain bytes that came behind the upgrade request; the first frames, perhaps.
     pub early: Vec<u8>,
+    /// It asked for an echo, and the gateway was started so that it may; see
+    /// `door.conformance_echo`.
+    pub is_echo: bool,
     /// Who it is.
     pub peer: SocketAddr,
 }

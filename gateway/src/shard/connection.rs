@@ -60,6 +60,12 @@ pub(super) struct Connection {
     pub(super) is_blocked: bool,
     /// The dashboard's own close frame was read.
     pub(super) is_dashboard_done: bool,
+    /// The dashboard broke a rule of WebSocket: none of its bytes is read as a frame any more.
+    pub(super) is_refused: bool,
+    /// Our last byte was sent; what still comes is thrown away.
+    is_shut: bool,
+    /// Its messages are given back, not understood.
+    pub(super) is_echo: bool,
     /// Listed as having more to read.
     pub(super) is_unread: bool,
     /// The dashboard said good-bye to TLS: nothing more comes.
@@ -67,7 +73,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) const fn new(socket: TcpStream, records: Records, inbound: Inbound) -> Self {
+    pub(super) const fn new(
+        socket: TcpStream,
+        records: Records,
+        inbound: Inbound,
+        is_echo: bool,
+    ) -> Self {
         Self {
             socket,
             records,
@@ -77,6 +88,9 @@ impl Connection {
             farewell: Some(AlertDescription::CloseNotify),
             is_blocked: false,
             is_dashboard_done: false,
+            is_refused: false,
+            is_shut: false,
+            is_echo,
             is_unread: false,
             is_closed: false,
         }
@@ -165,12 +179,16 @@ impl Connection {
                 };
             }
         };
+        if self.is_shut {
+            return Ok(Received::Bytes(count));
+        }
         let mut input = Input::new(&mut buffer[..count]);
         loop {
             match self.records.next(&mut input) {
                 Ok(None) => return Ok(Received::Bytes(count)),
                 Ok(Some(Event::Data(plain))) => {
-                    self.is_dashboard_done |= listen(&mut self.inbound, plain, &mut hear);
+                    let heard = listen(&mut self.inbound, plain, &mut hear);
+                    self.note(heard);
                 }
                 Ok(Some(Event::Closed)) => self.is_closed = true,
                 Err(violation) => return Err(self.refuse(violation)),
@@ -185,7 +203,16 @@ impl Connection {
         mut hear: impl FnMut(Result<inbound::Event<'_>, inbound::Violation>),
     ) {
         self.is_closed = self.records.is_closed();
-        self.is_dashboard_done |= listen(&mut self.inbound, plain, &mut hear);
+        let heard = listen(&mut self.inbound, plain, &mut hear);
+        self.note(heard);
+    }
+
+    const fn note(&mut self, heard: Heard) {
+        match heard {
+            Heard::More => {}
+            Heard::Close => self.is_dashboard_done = true,
+            Heard::Violation => self.is_refused = true,
+        }
     }
 
     /// Hears nothing more: what reads it has failed. What is to be said still can be.
@@ -199,8 +226,13 @@ impl Connection {
         Broken::Tls
     }
 
-    /// Says goodbye to TLS and TCP as well as it can without waiting.
+    /// Says goodbye to TLS and TCP as well as it can without waiting. To drop the socket at once
+    /// while bytes lie in it unread would make the kernel reset the connection, and the dashboard
+    /// might never read why it was closed; so whoever has time goes on receiving.
     pub(super) fn shut(&mut self) {
+        if std::mem::replace(&mut self.is_shut, true) {
+            return;
+        }
         // The peer may be gone, its window closed: either way the socket is dropped next.
         let is_sent = self.flush().is_ok() && self.unsent.is_empty();
         if let Some(farewell) = self.farewell.filter(|_| is_sent) {
@@ -211,24 +243,34 @@ impl Connection {
     }
 }
 
-/// Passes opened bytes through the guard; true where the dashboard's close frame was among them.
+/// Whether a dashboard may say more.
+#[derive(Clone, Copy)]
+enum Heard {
+    More,
+    Close,
+    Violation,
+}
+
+/// Passes opened bytes through the guard.
 fn listen(
     inbound: &mut Inbound,
     plain: &mut [u8],
     hear: &mut impl FnMut(Result<inbound::Event<'_>, inbound::Violation>),
-) -> bool {
+) -> Heard {
     let mut input = inbound::Input::new(plain);
-    let mut is_done = false;
+    let mut heard = Heard::More;
     loop {
         match inbound.next(&mut input) {
-            Ok(None) => return is_done,
+            Ok(None) => return heard,
             Ok(Some(event)) => {
-                is_done |= matches!(event, inbound::Event::Close(_));
+                if matches!(event, inbound::Event::Close(_)) {
+                    heard = Heard::Close;
+                }
                 hear(Ok(event));
             }
             Err(violation) => {
                 hear(Err(violation));
-                return is_done;
+                return Heard::Violation;
             }
         }
     }

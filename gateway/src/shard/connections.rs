@@ -8,6 +8,7 @@ use market::Nanos;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use wire::close::CloseCode;
+use wire::frame::Kind;
 use wire::inbound::{self, Inbound};
 
 use super::Arrival;
@@ -28,6 +29,9 @@ const READS_MAX: usize = 4;
 const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
 /// Fragments of one message.
 const FRAGMENTS_MAX: u32 = 1024;
+/// What an echo session may send: a suite of tests tries sizes that no dashboard needs.
+const ECHO_LIMITS: inbound::Limits =
+    inbound::Limits { message_bytes_max: 32 << 20, fragments_max: 1 << 20, is_binary_taken: true };
 
 /// Totals of one cycle's writing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,6 +99,7 @@ impl Connections {
             limits: inbound::Limits {
                 message_bytes_max: settings.message_bytes_max as u32,
                 fragments_max: FRAGMENTS_MAX,
+                is_binary_taken: false,
             },
             fence: Fence::default(),
             record_bytes_max: settings.record_bytes_max,
@@ -110,11 +115,15 @@ impl Connections {
 
     /// Takes over a dashboard from the door.
     pub(super) fn open(&mut self, arrival: Arrival, fanout: &mut Fanout, now: Nanos) {
-        let Arrival { socket, records, mut early, peer } = arrival;
+        let Arrival { socket, records, mut early, is_echo, peer } = arrival;
         let mut socket = mio::net::TcpStream::from_std(socket);
         // The session's number is its token, so it is opened first.
         self.next_id += 1;
-        let key = fanout.handle_open(self.next_id, now.0);
+        let (key, limits) = if is_echo {
+            (fanout.handle_open_echo(now.0), ECHO_LIMITS)
+        } else {
+            (fanout.handle_open(self.next_id, now.0), self.limits)
+        };
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.registry.register(&mut socket, Token(key.index()), interest) {
             tracing::warn!(%peer, %error, "a session could not be watched");
@@ -125,8 +134,9 @@ impl Connections {
         if self.open.len() <= key.index() {
             self.open.resize_with(key.index() + 1, || None);
         }
-        let mut connection = Connection::new(socket, records, Inbound::new(self.limits));
-        let mut ear = Ear { key, fanout, text: &mut self.text, now, fence: &self.fence };
+        let mut connection = Connection::new(socket, records, Inbound::new(limits), is_echo);
+        let fence = &self.fence;
+        let mut ear = Ear { key, is_echo, fanout, text: &mut self.text, now, fence };
         let heard = ear.listen(|ear| {
             connection.receive_early(&mut early, |said| ear.hear(&said));
             Ok(())
@@ -203,7 +213,9 @@ impl Connections {
     fn read(&mut self, key: SessionKey, fanout: &mut Fanout, now: Nanos) {
         for _ in 0..READS_MAX {
             let Some((_, connection)) = self.open[key.index()].as_mut() else { return };
-            let mut ear = Ear { key, fanout, text: &mut self.text, now, fence: &self.fence };
+            let is_echo = connection.is_echo;
+            let fence = &self.fence;
+            let mut ear = Ear { key, is_echo, fanout, text: &mut self.text, now, fence };
             let buffer = &mut self.buffer;
             let received = ear.listen(|ear| connection.receive(buffer, |said| ear.hear(&said)));
             if received == Err(Broken::Bug) {
@@ -336,11 +348,17 @@ impl Connections {
         std::mem::take(&mut self.ended)
     }
 
-    /// Both sides have said goodbye: nothing is left to wait for.
+    /// Both sides have said goodbye: nothing is left to wait for. Of a dashboard that broke a rule
+    /// no goodbye is read: it has ours, and now TCP's; that it leaves is waited for.
     fn end_if_closed(&mut self, key: SessionKey, fanout: &mut Fanout) {
-        let Some(Some((_, connection))) = self.open.get(key.index()) else { return };
-        if connection.is_dashboard_done && fanout.closing(key).is_some() && !connection.is_blocked {
+        let Some(Some((_, connection))) = self.open.get_mut(key.index()) else { return };
+        if fanout.closing(key).is_none() || connection.is_blocked {
+            return;
+        }
+        if connection.is_dashboard_done {
             self.end(key, fanout);
+        } else if connection.is_refused {
+            connection.shut();
         }
     }
 
@@ -382,6 +400,7 @@ impl Output {
 /// Brings what one dashboard says to the fan-out.
 struct Ear<'a> {
     key: SessionKey,
+    is_echo: bool,
     fanout: &'a mut Fanout,
     /// The parser changes its own copy.
     text: &'a mut Vec<u8>,
@@ -416,13 +435,19 @@ impl Ear<'_> {
             faults::trip(faults::Place::Shard, text);
         }
         match said {
+            Ok(inbound::Event::Text(text)) if self.is_echo => {
+                self.fanout.handle_echo(key, Kind::Text, text.as_bytes(), now.0);
+            }
+            Ok(inbound::Event::Binary(bytes)) => {
+                self.fanout.handle_echo(key, Kind::Binary, bytes, now.0);
+            }
             Ok(inbound::Event::Text(text)) => {
                 self.text.clear();
                 self.text.extend_from_slice(text.as_bytes());
                 self.fanout.handle_text(key, self.text, now);
             }
             Ok(inbound::Event::Ping(payload)) => self.fanout.handle_ping(key, payload, now.0),
-            Ok(inbound::Event::Pong) => self.fanout.heard(key, now.0),
+            Ok(inbound::Event::Pong) => self.fanout.handle_pong(key, now.0),
             Ok(inbound::Event::Close(code)) => {
                 self.fanout.handle_close(key, *code);
                 // Our close may have gone first; then nothing is left to say.

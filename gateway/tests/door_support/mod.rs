@@ -18,6 +18,7 @@ use gateway::shard::{Arrival, Mailbox};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 /// Long enough that only a hang exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,9 +69,11 @@ impl Rig {
             arriving_max: 100,
             sessions_max: 100,
             memory_bytes_max: 0,
+            crowd: config::Crowd::default(),
             sockets: config::Sockets::default(),
             thread: config::Thread::default(),
             origins: Vec::new(),
+            conformance_echo: false,
         };
         change(&mut settings);
         let poll = mio::Poll::new().expect("a poll");
@@ -108,8 +111,20 @@ impl Rig {
     }
 
     pub fn connect(&self) -> Dashboard {
-        let socket = TcpStream::connect(self.address).expect("connected");
+        self.connect_over(self.plain_from(1))
+    }
+
+    /// TCP without a word, from one of this machine's many loopback addresses.
+    pub fn plain_from(&self, last: u8) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let own = SocketAddr::from(([127, 0, 0, last], 0));
+        socket.bind(&own.into()).expect("a loopback address");
+        socket.connect(&self.address.into()).expect("connected");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        socket.into()
+    }
+
+    pub fn connect_over(&self, socket: TcpStream) -> Dashboard {
         let name = ServerName::try_from("127.0.0.1").expect("a name");
         let tls = ClientConnection::new(Arc::clone(&self.tls), name).expect("a client");
         Dashboard(StreamOwned::new(tls, socket))

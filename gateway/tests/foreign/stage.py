@@ -107,15 +107,19 @@ class Stage:
         command = [self.binaries / "feed-sim", *options, *own]
         return self.start("feed-sim", command).find(r"listening on wss://(\S+)")[0]
 
-    def gateway(self, feeds):
-        """Starts a gateway for these feeds and waits until it is ready; answers url and admin."""
+    def gateway(self, feeds, settings="", flags=()):
+        """Starts a gateway for these feeds and waits until it is ready; answers url and admin.
+
+        `settings` goes on in the table of the door, and may begin others.
+        """
         config = self.folder / "gateway.toml"
         tables = [
             "[[ingest.feeds]]\n" + "".join(f"{key} = {value}\n" for key, value in feed.items())
             for feed in feeds
         ]
-        config.write_text("\n".join([DOOR, ADMIN, *tables]))
-        program = self.start("gateway", [self.binaries / "gateway", "run", "--config", config])
+        config.write_text("\n".join([DOOR + settings, ADMIN, *tables]))
+        command = [self.binaries / "gateway", "run", "--config", config, *flags]
+        program = self.start("gateway", command)
         url, admin = program.find(r"page: (https://\S+?)/, admin: (http://\S+?)/")
         end = time.monotonic() + READY_MAX_S
         while (answer := fetch(f"{admin}/readyz"))[0] != 200:

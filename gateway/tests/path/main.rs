@@ -22,6 +22,7 @@ mod records;
 mod reload;
 mod replay;
 mod rig;
+mod split;
 mod stop;
 mod venue;
 mod view;

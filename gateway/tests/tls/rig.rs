@@ -23,13 +23,18 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start() -> Self {
+        Self::with("requests_per_second_max = 100000\noutbox_bytes_max = 1073741824\n")
+    }
+
+    /// With these settings in the table of the shard.
+    pub fn with(shard: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (cert_file, key_file) = ensure_self_signed(folder.path()).expect("a certificate");
         let nobody = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         let text = format!(
             "[door]\nlisten = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"\ntls_min = \"1.2\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
-             [shard]\nrequests_per_second_max = 100000\noutbox_bytes_max = 1073741824\n\
+             [shard]\n{shard}\
              [[ingest.feeds]]\nname = \"none\"\ndialect = \"kraken\"\nurl = \"ws://{nobody}/v2\"\n\
              symbols = \"all\"\n",
             cert_file.display(),
@@ -39,6 +44,12 @@ impl Gateway {
         let running = gateway::start(loaded.config).expect("it starts");
         let (metrics, address) = (Arc::clone(running.metrics()), running.door_address());
         Self { running: Some(running), metrics, address, cert_file, _folder: folder }
+    }
+
+    /// What operators see.
+    #[allow(dead_code, reason = "the tests of sessions use this rig, too")]
+    pub fn exposition(&self) -> String {
+        self.metrics.exposition()
     }
 
     pub fn shard(&self) -> &ShardMetrics {

@@ -10,6 +10,8 @@ const RESERVED: usize = 4;
 pub enum Kind {
     /// UTF-8 text.
     Text = 0x1,
+    /// Bytes of no stated meaning.
+    Binary = 0x2,
     /// The end, with an optional code and reason.
     Close = 0x8,
     /// The question whether the other side lives.
@@ -20,11 +22,16 @@ pub enum Kind {
 
 /// Appends one text frame whose payload `write` appends, and returns nothing but the bytes.
 pub fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    write_message(Kind::Text, out, write);
+}
+
+/// As `write_text`, for a message of either kind.
+pub fn write_message(kind: Kind, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; RESERVED]);
     write(out);
     let length = out.len() - start - RESERVED;
-    let (header, used) = header(Kind::Text, length);
+    let (header, used) = header(kind, length);
     let header = &header[..used];
     if used < RESERVED {
         out.copy_within(start + RESERVED.., start + used);

@@ -31,6 +31,8 @@ pub struct Limits {
     pub message_bytes_max: u32,
     /// Fragments of one message, empty ones included.
     pub fragments_max: u32,
+    /// Binary messages are taken: where nothing is to be understood. Elsewhere they are refused.
+    pub is_binary_taken: bool,
 }
 
 /// What a dashboard did.
@@ -38,6 +40,8 @@ pub struct Limits {
 pub enum Event<'a> {
     /// A whole message.
     Text(&'a str),
+    /// A whole message that is no text; only where the limits allow any.
+    Binary(&'a [u8]),
     /// To be answered by a pong with the same payload.
     Ping(&'a [u8]),
     /// It is alive.
@@ -115,6 +119,8 @@ pub struct Inbound {
     reading: Reading,
     /// A first frame without FIN was seen and its last is still to come.
     message_open: bool,
+    /// That message is no text.
+    is_binary: bool,
     /// The message in `pending` has been handed on; its memory goes back at the next call.
     delivered: bool,
 }
@@ -134,6 +140,7 @@ impl Inbound {
             head_bytes: 0,
             reading: Reading::Head,
             message_open: false,
+            is_binary: false,
             delivered: false,
         }
     }
@@ -260,11 +267,11 @@ impl Inbound {
             }
             CONTINUATION if !self.message_open => Err(protocol("continuation of nothing")),
             TEXT | BINARY if self.message_open => Err(protocol("message inside a message")),
-            BINARY => Err(Violation {
+            BINARY if !self.limits.is_binary_taken => Err(Violation {
                 code: CloseCode::UnsupportedData,
                 reason: "binary message where text is spoken",
             }),
-            CONTINUATION | TEXT | CLOSE | PING | PONG => Ok(()),
+            CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG => Ok(()),
             _ => Err(protocol("reserved opcode")),
         }
     }
@@ -305,6 +312,9 @@ impl Inbound {
                 code: CloseCode::PolicyViolation,
                 reason: "too many fragments in a message",
             });
+        }
+        if self.opcode() != CONTINUATION {
+            self.is_binary = self.opcode() == BINARY;
         }
         self.message_open = true;
         Ok(())
@@ -359,6 +369,9 @@ impl Inbound {
     /// A text that cannot become UTF-8 any more is refused with its first bad byte, not with its
     /// last.
     fn check_text(&mut self, last: bool) -> Result<(), Violation> {
+        if self.is_binary {
+            return Ok(());
+        }
         let unchecked = &self.pending[self.checked_bytes as usize..];
         match std::str::from_utf8(unchecked) {
             Ok(text) => self.checked_bytes += text.len() as u32,
@@ -398,6 +411,7 @@ impl Inbound {
         match opcode {
             PING => Ok(Event::Ping(payload)),
             PONG => Ok(Event::Pong),
+            _ if self.is_binary => Ok(Event::Binary(payload)),
             // Pieces were checked as they came; looking once more is the price of no unsafe code.
             _ => {
                 let Ok(text) = std::str::from_utf8(payload) else {

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: Limits = Limits { message_bytes_max: 70_000, fragments_max: 4 };
+const LIMITS: Limits =
+    Limits { message_bytes_max: 70_000, fragments_max: 4, is_binary_taken: false };
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const FIN: u8 = 0x80;
 
@@ -28,6 +29,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Text(String),
+    Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
     Close(Option<u16>),
@@ -38,6 +40,7 @@ impl From<Event<'_>> for Seen {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Text(text) => Self::Text(text.to_owned()),
+            Event::Binary(bytes) => Self::Binary(bytes.to_vec()),
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong => Self::Pong,
             Event::Close(code) => Self::Close(code),
@@ -160,6 +163,27 @@ fn binary_is_refused_where_text_is_spoken() {
     let reason = "binary message where text is spoken";
     check_broken(&frame(FIN | BINARY, b"x"), 1003, reason);
     check_broken(&frame(BINARY, b"x"), 1003, reason);
+}
+
+#[test]
+fn binary_is_read_as_it_came_where_it_is_taken() {
+    let mut inbound = Inbound::new(Limits { is_binary_taken: true, ..LIMITS });
+    let mut seen = Vec::new();
+    let bytes = [
+        frame(FIN | BINARY, b"\xff"),
+        frame(BINARY, b"\xff"),
+        frame(FIN | PING, b""),
+        frame(FIN | CONTINUATION, b"\xfe"),
+        frame(FIN | TEXT, b"text"),
+        frame(FIN | TEXT, b"\xff"),
+    ];
+    for byte in bytes.concat().chunks(1) {
+        feed(&mut inbound, byte, &mut seen);
+    }
+    let broken = Seen::Broken(1007, "text is not UTF-8");
+    let binary = |bytes: &[u8]| Seen::Binary(bytes.to_vec());
+    let ping = Seen::Ping(Vec::new());
+    assert_eq!(seen, [binary(b"\xff"), ping, binary(b"\xff\xfe"), text("text"), broken]);
 }
 
 #[test]
@@ -286,7 +310,7 @@ proptest! {
     fn random_bytes_never_panic_nor_hold_more_than_a_message(
         pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..20),
     ) {
-        let mut inbound = Inbound::new(Limits { message_bytes_max: 100, fragments_max: 4 });
+        let mut inbound = Inbound::new(Limits { message_bytes_max: 100, ..LIMITS });
         let mut seen = Vec::new();
         for piece in &pieces {
             feed(&mut inbound, piece, &mut seen);

@@ -1,0 +1,105 @@
+//! A dashboard whose bytes are cut anywhere is understood as if they were not, while ticks flow.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use super::rig::{Gateway, PATIENCE, any_port, kraken_feed};
+use super::venue::{DEPTH, market};
+
+const UPGRADE: &str = "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const SUBSCRIBE: &str =
+    r#"{"method":"subscribe","req_id":1,"params":{"channel":"ticker","symbol":["*"]}}"#;
+const PING: &str = r#"{"method":"ping","req_id":2}"#;
+
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [0xa1, 0xb2, 0xc3, 0xd4];
+    let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).expect("short")];
+    assert!(payload.len() < 126, "short");
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// Everything a dashboard may say: texts whole and in fragments, a ping between them, the end.
+fn session() -> Vec<u8> {
+    let (first, rest) = PING.as_bytes().split_at(9);
+    [
+        frame(0x81, SUBSCRIBE.as_bytes()),
+        frame(0x01, first),
+        frame(0x89, b"between"),
+        frame(0x80, rest),
+        frame(0x8a, b""),
+        frame(0x88, b"\x03\xe8"),
+    ]
+    .concat()
+}
+
+/// What answers a session whose bytes go in these pieces, data and heartbeats apart; and how much
+/// data came.
+fn hear(gateway: &Gateway, pieces: [&[u8]; 2]) -> (Vec<String>, usize) {
+    let socket = TcpStream::connect(gateway.target.address).expect("connected");
+    socket.set_nodelay(true).expect("an option");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let tls = gateway.target.tls.clone().expect("it speaks TLS");
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let tls = ClientConnection::new(Arc::clone(&tls), name).expect("a client");
+    let mut stream = StreamOwned::new(tls, socket);
+    stream.write_all(UPGRADE.as_bytes()).expect("sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        head.push(byte[0]);
+    }
+    for piece in pieces {
+        stream.write_all(piece).and_then(|()| stream.flush()).expect("sent");
+    }
+    let (mut answers, mut data) = (Vec::new(), 0);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an orderly end");
+    let mut rest = &bytes[..];
+    while let [first, length, ..] = *rest {
+        let (head, length) = match length {
+            126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
+            length => (2, usize::from(length)),
+        };
+        let payload = &rest[head..head + length];
+        rest = &rest[head + length..];
+        let text = String::from_utf8_lossy(payload);
+        if first == 0x81 && text.contains(r#""channel":"ticker""#) && text.contains(r#""data""#) {
+            data += 1;
+        } else if first == 0x81 && text.contains(r#""req_id":"#) {
+            // Without the times, which differ.
+            let times = text.find(r#","time_in""#).unwrap_or(text.len());
+            answers.push(text[..times].to_owned());
+        } else if first != 0x81 {
+            answers.push(format!("{first:x} {payload:?}"));
+        }
+    }
+    (answers, data)
+}
+
+#[test]
+fn a_session_cut_anywhere_is_answered_as_one_that_is_whole() {
+    let simulator = market().start_thread(any_port()).expect("it starts");
+    let gateway = Gateway::start(&kraken_feed(simulator.addr(), DEPTH));
+    gateway.wait("ticks flow", PATIENCE, |gateway| gateway.feed().messages.value() > 100);
+    let bytes = session();
+    let (whole, data) = hear(&gateway, [&bytes, b""]);
+    assert!(whole.iter().any(|answer| answer.contains("pong")), "{whole:?}");
+    assert_eq!(whole.last().map(|answer| &answer[..2]), Some("88"), "{whole:?}");
+    let mut all = data;
+    for cut in 1..bytes.len() {
+        let (first, second) = bytes.split_at(cut);
+        let (answers, data) = hear(&gateway, [first, second]);
+        assert_eq!(answers, whole, "cut at {cut}");
+        all += data;
+    }
+    assert!(all > 0, "ticks flowed meanwhile");
+}
