@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use market::Nanos;
+use rights::Wall;
 
 struct Anchor {
     wall: u64,
@@ -18,6 +19,12 @@ static ANCHOR: LazyLock<Anchor> = LazyLock::new(|| Anchor {
     wall: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64),
     monotonic: Instant::now(),
 });
+
+/// The wall clock as it stands, steps and all: for a credential's own dates, and nothing else.
+pub fn wall() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Wall(Nanos(since.map_or(0, |since| since.as_nanos() as u64)))
+}
 
 /// Now, in nanoseconds since 1970.
 pub fn now() -> Nanos {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::access::{Access, AccessError};
 use crate::config::{self, Changes, Config, ConfigError};
 use crate::door::TlsError;
 use crate::door::keyring::{Keyring, Pair};
@@ -32,6 +33,9 @@ pub enum ReloadError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Certificate(#[from] TlsError),
+    /// Who may sign in, or see what, cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
 }
 
 /// What a reload did.
@@ -57,6 +61,7 @@ pub(crate) struct Subjects {
     pub(crate) door: Arc<Live<config::Door>>,
     pub(crate) shards: Arc<Live<config::Shard>>,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) access: Arc<Access>,
     pub(crate) logs: Logs,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -139,15 +144,16 @@ impl State {
     }
 
     fn reload(&mut self) -> Result<Report, ReloadError> {
-        // First, everything is read. Whatever else is read from files (credentials, entitlements)
-        // is read here too.
+        // First, everything is read.
         let file = self.subjects.file.clone().ok_or(ReloadError::NoFile)?;
         let loaded = config::load(&file)?;
         let (cert_file, key_file) = (&loaded.config.door.cert_file, &loaded.config.door.key_file);
         let pair = self.read_certificate(cert_file, key_file)?;
+        let permits = self.subjects.access.read()?;
 
         // From here on nothing fails, and everything is put in force.
         let is_certificate_new = self.hang_up(pair);
+        self.subjects.access.swap(permits);
         let subjects = &mut self.subjects;
         let mut changes = config::bring_up_to_date(&mut subjects.config, &loaded.config);
         subjects.door.replace(subjects.config.door.clone());

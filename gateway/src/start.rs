@@ -10,13 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::bounded;
+use rights::usage::{Journal, UsageReceiver, UsageSender};
 use thiserror::Error;
 
+use crate::access::{Access, AccessError};
 use crate::admin::{self, Admin, AdminError, Control};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::{self, Config};
-use crate::door::{self, Door, DoorError};
+use crate::door::{self, Door, DoorError, Gate};
+use crate::hearing;
 use crate::ingest::{Ingest, IngestError, Seams};
 use crate::live::Live;
 use crate::logs::Logs;
@@ -25,6 +28,7 @@ use crate::reload::{Reloader, Subjects};
 use crate::shard;
 use crate::stop::{Ending, LastOut, Phase, Stopper};
 use crate::threads::{Crew, Place, StopFlag, ThreadError};
+use crate::usage;
 
 /// Beyond the shards' own time to stop: the others need only a moment.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
@@ -38,6 +42,17 @@ pub enum StartError {
     /// The port of operators.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// Who may sign in, or see what.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The usage log.
+    #[error("auth.usage_folder {}: {source}", folder.display())]
+    Usage {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A feed.
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -63,6 +78,7 @@ pub struct Running {
     admin_address: SocketAddr,
     metrics: Arc<Metrics>,
     catalogue: Arc<Catalogue>,
+    access: Arc<Access>,
     stopper: Stopper,
     control: Control,
     crew: Crew,
@@ -98,6 +114,17 @@ impl Running {
     /// What exists.
     pub const fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue
+    }
+
+    /// Who may sign in and who may see what.
+    pub const fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    /// Reads the files of the section `auth` again. Where one has a fault, everything stays as it
+    /// was, and the error names file, line and key.
+    pub fn reload(&self) -> Result<(), AccessError> {
+        self.access.reload()
     }
 
     /// What ends it.
@@ -137,7 +164,10 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     let metrics = Arc::new(Metrics::new(feeds, config.shard.count));
     let catalogue = Arc::new(Catalogue::default());
     let ingest = Ingest::new(&config.ingest)?;
-    let door = Door::bind(&config.door)?;
+    let access = Arc::new(Access::load(&config.auth)?);
+    let usage = open_usage(&config)?;
+    let (hearings, heard) = hearing::desk();
+    let door = Door::bind(&config.door, config.auth.client_ca_file.as_deref())?;
     let admin = Admin::bind(&config.admin)?;
     let (door_address, admin_address) = (door.address(), admin.address());
     let (ring, readers) = handoff::channel(config.ring.bytes)?;
@@ -149,6 +179,10 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         epoch,
         ring: &readers,
         desk: &desk,
+        hearings: &hearings,
+        access: &access,
+        credentials_timeout: config.auth.deadline,
+        usage: usage.as_ref().map(|usage| &usage.sender),
         metrics: &metrics,
         ending: &ending,
         live: &live,
@@ -157,18 +191,20 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     let (shards, ends) = make_shards(&shared)?;
     let wakers = ends.iter().map(|ends| Arc::clone(&ends.waker)).collect();
     let stopper = Stopper::new(wakers, ending, over.clone(), Arc::clone(&live));
-    let control = control(controls, &config, (&door, live), &metrics, (&stopper, &ends));
+    let control = control(controls, &config, (&door, live, &access), &metrics, (&stopper, &ends));
     let seams = Seams {
         ring,
         replica_requests,
         catalogue: Arc::clone(&catalogue),
         metrics: Arc::clone(&metrics),
-        stop: over,
+        stop: over.clone(),
     };
     let surroundings = (
         door::Surroundings {
             catalogue: Arc::clone(&catalogue),
             mailboxes: ends.into_iter().map(|ends| ends.mailbox).collect(),
+            gate: Gate::new(&config.auth, Arc::clone(&access)),
+            hearings: heard,
             metrics: Arc::clone(&metrics),
         },
         admin::Surroundings {
@@ -179,13 +215,15 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     );
 
     let mut crew = Crew::default();
-    let spawned = spawn_ingest(&mut crew, &config, ingest, seams).and_then(|()| {
-        let last_out = Arc::new(LastOut(stopper.clone()));
-        spawn_shards(&mut crew, &config, shards, &last_out)?;
-        spawn_servers(&mut crew, &config, (door, admin), surroundings, last_out)
-    });
+    let spawned = spawn_usage(&mut crew, usage, &metrics, &over)
+        .and_then(|()| spawn_ingest(&mut crew, &config, ingest, seams))
+        .and_then(|()| {
+            let last_out = Arc::new(LastOut(stopper.clone()));
+            spawn_shards(&mut crew, &config, shards, &last_out)?;
+            spawn_servers(&mut crew, &config, (door, admin), surroundings, last_out)
+        });
     let running =
-        Running { door_address, admin_address, metrics, catalogue, stopper, control, crew };
+        Running { door_address, admin_address, metrics, catalogue, access, stopper, control, crew };
     if let Err(error) = spawned {
         running.stopper.stop_at_once();
         // What went wrong first is told; that the others end is all that is waited for.
@@ -199,7 +237,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
 fn control(
     controls: Controls,
     config: &Config,
-    (door, shards): (&Door, Arc<Live<config::Shard>>),
+    (door, shards, access): (&Door, Arc<Live<config::Shard>>, &Arc<Access>),
     metrics: &Arc<Metrics>,
     (stopper, ends): (&Stopper, &[shard::Ends]),
 ) -> Control {
@@ -210,6 +248,7 @@ fn control(
         door: Arc::clone(door.settings()),
         shards,
         keyring: Arc::clone(door.keyring()),
+        access: Arc::clone(access),
         logs: controls.logs.clone(),
         metrics: Arc::clone(metrics),
     });
@@ -234,6 +273,36 @@ fn make_shards(shared: &shard::Shared<'_>) -> io::Result<(Vec<shard::Parts>, Vec
     let made: io::Result<Vec<_>> =
         (0..shared.settings.count).map(|index| shard::Parts::new(index, shared)).collect();
     Ok(made?.into_iter().unzip())
+}
+
+/// Both ends of the usage log.
+struct UsageLog {
+    sender: UsageSender,
+    receiver: UsageReceiver,
+    journal: Journal,
+}
+
+fn open_usage(config: &Config) -> Result<Option<UsageLog>, StartError> {
+    let Some(settings) = &config.auth.usage else { return Ok(None) };
+    let journal = usage::open(settings)
+        .map_err(|source| StartError::Usage { folder: settings.folder.clone(), source })?;
+    let (sender, receiver) = rights::usage::queue(settings.queue_max);
+    Ok(Some(UsageLog { sender, receiver, journal }))
+}
+
+/// Our own sender ends here: the thread ends when the last shard's has.
+fn spawn_usage(
+    crew: &mut Crew,
+    log: Option<UsageLog>,
+    metrics: &Arc<Metrics>,
+    stop: &StopFlag,
+) -> io::Result<()> {
+    let Some(UsageLog { receiver, journal, .. }) = log else { return Ok(()) };
+    let (metrics, stop) = (Arc::clone(metrics), stop.clone());
+    crew.spawn("usage", Place::default(), move || {
+        usage::run(receiver, journal, &metrics, &stop);
+        Ok(())
+    })
 }
 
 fn spawn_ingest(crew: &mut Crew, config: &Config, ingest: Ingest, seams: Seams) -> io::Result<()> {

@@ -267,7 +267,7 @@ fn a_busy_port_is_said_at_start() {
         origins: Vec::new(),
         conformance_echo: false,
     };
-    let error = Door::bind(&settings).expect_err("busy");
+    let error = Door::bind(&settings, None).expect_err("busy");
     assert!(matches!(error, DoorError::Listen { .. }));
     assert!(error.to_string().starts_with(&format!("door.listen {}: ", rig.address)), "{error}");
 }

@@ -76,7 +76,7 @@ fn a_congestion_control_the_kernel_does_not_have_is_refused_with_those_it_has() 
     assert!(refusal.reason.contains("reno"), "{refusal:?}");
 
     let settings = config::parse(&text, Path::new("f")).expect("the words are right").config.door;
-    let error = Door::bind(&settings).expect_err("the kernel has none of that name");
+    let error = Door::bind(&settings, None).expect_err("the kernel has none of that name");
     assert!(matches!(error, DoorError::Option(_)));
     let said = error.to_string();
     assert!(said.starts_with("door.congestion_control: ") && said.contains("reno"), "{said}");

@@ -34,6 +34,7 @@ impl Shard {
             subscriptions_max: 1 << 16,
             requests_per_second_max: u32::MAX,
             bad_requests_max: 0,
+            credentials_timeout_ns: u64::MAX,
             heartbeat_ns: u64::MAX,
             ping_ns: u64::MAX,
             pong_timeout_ns: u64::MAX,

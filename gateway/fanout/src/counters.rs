@@ -56,6 +56,10 @@ pub struct Counters {
     pub resumed: u64,
     /// Those that asked to and got a snapshot instead.
     pub not_resumed: u64,
+    /// Subscriptions that ended or were lowered because rights changed.
+    pub revoked: u64,
+    /// Symbols that were asked for and not granted.
+    pub not_granted: u64,
     /// Subscriptions held now.
     pub subscriptions: u64,
     /// Sessions behind now, as of the last look.
@@ -75,6 +79,8 @@ impl Default for Counters {
             slow_warnings: 0,
             resumed: 0,
             not_resumed: 0,
+            revoked: 0,
+            not_granted: 0,
             subscriptions: 0,
             sessions_behind: 0,
         }

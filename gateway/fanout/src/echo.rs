@@ -8,11 +8,12 @@ use wire::frame::{self, Kind};
 
 use crate::fanout::Fanout;
 use crate::session::{Session, SessionKey};
+use crate::who::Who;
 
 impl Fanout {
     /// An echo session has arrived.
-    pub fn handle_open_echo(&mut self, now: u64) -> SessionKey {
-        let mut session = Session::new(now);
+    pub fn handle_open_echo(&mut self, connection_id: u64, now: u64) -> SessionKey {
+        let mut session = Session::new(connection_id, Who::Anyone, now);
         session.is_echo = true;
         self.outboxes.insert(session)
     }

@@ -19,8 +19,11 @@ use crate::listeners::Listeners;
 use crate::outboxes::Outboxes;
 use crate::pace::Pending;
 use crate::patterns::Patterns;
+use crate::review::Review;
 use crate::session::{Held, Session, SessionKey, Standing};
 use crate::shown::Shown;
+use crate::usage::Usage;
+use crate::who::{Petition, Who};
 
 /// One shard's whole state.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub struct Fanout {
     pub(crate) marks: Vec<Origin>,
     /// Reused: classes whose bucket has ended.
     pub(crate) due: Vec<Pending>,
+    /// Tokens to be looked at by who can.
+    pub(crate) petitions: Vec<Petition>,
+    pub(crate) review: Review,
+    pub(crate) usage: Usage,
 }
 
 impl Fanout {
@@ -58,15 +65,27 @@ impl Fanout {
             workers: Vec::new(),
             marks: Vec::new(),
             due: Vec::new(),
+            petitions: Vec::new(),
+            review: Review::default(),
+            usage: Usage::default(),
         }
     }
 
-    /// A dashboard has arrived; it is greeted with the status message.
+    /// A dashboard that nobody asks who it is, and that may see everything: for stages and
+    /// benchmarks. Whoever comes through a door comes by `handle_arrival`.
     pub fn handle_open(&mut self, connection_id: u64, now: u64) -> SessionKey {
-        let key = self.outboxes.insert(Session::new(now));
+        let key = self.outboxes.insert(Session::new(connection_id, Who::Anyone, now));
+        self.greet(key);
+        key
+    }
+
+    /// Greets a session with the status message.
+    pub(crate) fn greet(&mut self, key: SessionKey) {
+        let Some(connection_id) = self.outboxes.session(key).map(|session| session.id) else {
+            return;
+        };
         let is_online = self.is_online();
         self.outboxes.control(key, |out| notice::write_status(connection_id, is_online, out));
-        key
     }
 
     /// Some symbol is fresh, or none is defined yet.
@@ -78,12 +97,14 @@ impl Fanout {
     /// A dashboard is gone: everything it held is forgotten.
     pub fn handle_gone(&mut self, key: SessionKey) {
         let Some(session) = self.outboxes.remove(key) else { return };
+        self.usage.close(session.who, self.now);
         for held in session.held {
             self.leave(held);
         }
         self.workers.retain(|worker| *worker != key);
         self.patterns.forget(key);
         self.listeners.forget(key);
+        self.review.forget(key);
     }
 
     /// Any sign of life.
@@ -171,7 +192,9 @@ impl Fanout {
             let session = self.outboxes.session(*key);
             session.is_none_or(|session| session.blocked_since.is_none())
         };
-        self.outboxes.has_dirty() || self.workers.iter().any(can_go_on)
+        self.outboxes.has_dirty()
+            || self.review.is_under_way()
+            || self.workers.iter().any(can_go_on)
     }
 
     /// Why a session is being closed; none while it lives.

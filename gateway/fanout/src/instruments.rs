@@ -33,19 +33,28 @@ impl Fanout {
     /// Sends definitions as one update, which stands for all from `first_sequence` on.
     pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId], first_sequence: u64) {
         for sequenced in [false, true] {
-            if self.listeners.of(sequenced).next().is_some() {
-                let frame =
-                    self.encode_definitions(ids, FrameType::Update, first_sequence, sequenced);
-                for key in self.listeners.of(sequenced) {
-                    self.outboxes.push(key, frame);
+            let keys: Vec<_> = self.listeners.of(sequenced).collect();
+            let mut whole = None;
+            for key in keys {
+                let granted = self.granted_definitions(key, ids);
+                let is_whole = granted.len() == ids.len();
+                // Who counts has to see every number, also that of a definition he may not see.
+                if granted.is_empty() && !sequenced {
+                    continue;
                 }
+                let frame = whole.filter(|_| is_whole).unwrap_or_else(|| {
+                    self.encode_definitions(&granted, FrameType::Update, first_sequence, sequenced)
+                });
+                whole = whole.or(is_whole.then_some(frame));
+                self.outboxes.push(key, frame);
             }
         }
     }
 
-    /// Sends every definition to one session.
+    /// Sends every definition that it may see to one session.
     pub(crate) fn show_definitions(&mut self, key: SessionKey, sequenced: bool) {
         let ids: Vec<_> = self.ledger.truth.symbols().map(|(id, _)| id).collect();
+        let ids = self.granted_definitions(key, &ids);
         let sequence = self.listeners.sequence;
         let frame = self.encode_definitions(&ids, FrameType::Snapshot, sequence, sequenced);
         self.outboxes.push(key, frame);

@@ -28,6 +28,8 @@ pub struct Limits {
     pub requests_per_second_max: u32,
     /// Bad requests before a session is closed; each good one forgives one.
     pub bad_requests_max: u32,
+    /// From arrival to the first good token, and the longest a token is looked at.
+    pub credentials_timeout_ns: u64,
     /// Quiet time after which a heartbeat is due.
     pub heartbeat_ns: u64,
     /// Quiet time of a dashboard after which it is pinged.

@@ -21,6 +21,10 @@ impl Listeners {
         is_new
     }
 
+    pub(crate) fn has(&self, key: SessionKey) -> bool {
+        self.sessions.iter().any(|(session, _)| *session == key)
+    }
+
     pub(crate) fn forget(&mut self, key: SessionKey) {
         self.sessions.retain(|(session, _)| *session != key);
     }

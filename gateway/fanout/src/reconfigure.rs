@@ -28,7 +28,8 @@ impl Fanout {
             let refusal = Refusal::new(Code::UnknownSymbol, format!("unknown symbol {name:?}"));
             return self.refuse(key, Some(method), &refusal, Some(name), envelope);
         };
-        held.retain(|held| is_meant(held.topic, wanted.topic, wanted.is_topic_exact));
+        let is_wanted = |topic| is_meant(topic, wanted.topic, wanted.is_topic_exact);
+        held.retain(|held| is_wanted(held.topic) || is_wanted(held.asked_topic));
         let watched = pattern.and_then(|pattern| {
             let watches = self.patterns.of_mut(key);
             let mut meant = watches.filter(|watch| {
@@ -41,19 +42,16 @@ impl Fanout {
             meant.for_each(|watch| watch.terms = changed(watch.terms, wanted));
             Some(terms)
         });
-        let mut granted = watched;
+        let mut granted = None;
         for held in held {
-            let terms = Terms {
-                topic: held.topic,
-                kind: held.kind,
-                on_slow: held.on_slow,
-                snapshot: false,
-            };
-            let terms = changed(terms, wanted);
-            self.change(key, held, terms);
-            granted.get_or_insert(terms);
+            let asked = changed(held.asked(), wanted);
+            // One that is granted no longer ends by the review that is under way.
+            let Ok(terms) = self.grant(key, held.symbol, asked) else { continue };
+            let (kind, on_slow, asked_pace) = (terms.kind, terms.on_slow, asked.kind.pace);
+            self.change(key, held, Held { kind, on_slow, asked_pace, ..held });
+            granted.get_or_insert(Terms { topic: held.topic, ..terms });
         }
-        let Some(terms) = granted else {
+        let Some(terms) = granted.or(watched) else {
             let sentence = format!("{name:?} is not subscribed");
             let refusal = Refusal::new(Code::InvalidRequest, sentence);
             return self.refuse(key, Some(method), &refusal, Some(name), envelope);
@@ -66,8 +64,7 @@ impl Fanout {
     }
 
     /// Moves a subscription to another class. What it was not shown of the old one it hears first.
-    fn change(&mut self, key: SessionKey, held: Held, terms: Terms) {
-        let new = Held { kind: terms.kind, on_slow: terms.on_slow, ..held };
+    pub(crate) fn change(&mut self, key: SessionKey, held: Held, new: Held) {
         if held.kind == new.kind {
             if let Some(session) = self.outboxes.session_mut(key) {
                 session.alter(new);
@@ -91,6 +88,7 @@ impl Fanout {
         if let Some(session) = self.outboxes.session_mut(key) {
             session.alter(Held { standing, ..new });
         }
+        self.note_used(key, new);
         self.outboxes.mark_dirty(key);
     }
 }

@@ -38,6 +38,12 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// What the rules are asked about a definition.
+    pub(crate) fn of_definitions() -> Self {
+        let (kind, on_slow) = (Kind::default(), OnSlow::default());
+        Self { topic: Topic::Instrument, kind, on_slow, snapshot: true }
+    }
+
     /// True when anything is asked that the venue's own protocol does not know.
     pub(crate) fn is_extended(self) -> bool {
         self.kind != Kind::default() || self.on_slow != OnSlow::default()
@@ -79,12 +85,20 @@ impl Fanout {
                     return self.refuse(key, None, &refusal, None, &envelope(req_id));
                 }
                 session.forgive();
+                let is_asked_first = session.who.is_unknown();
                 self.counters.requests += 1;
+                if is_asked_first && !matches!(method, Method::Ping | Method::Auth { .. }) {
+                    let refusal = Refusal::new(Code::AuthRequired, "say who you are first: auth");
+                    return self.refuse(key, None, &refusal, None, &envelope(req_id));
+                }
                 self.begin(key, method, envelope(req_id));
             }
             Err(bad) => {
                 let is_last = session.is_bad_request_the_last(&self.limits);
                 let method = bad.method.as_deref();
+                if session.who.is_unknown() && method == Some("auth") {
+                    return self.turn_away(key, &envelope(bad.req_id));
+                }
                 self.refuse(key, method, &bad.refusal, None, &envelope(bad.req_id));
                 if is_last {
                     let sentence = "too many requests that made no sense";
@@ -107,10 +121,7 @@ impl Fanout {
     fn begin(&mut self, key: SessionKey, method: Method, envelope: Envelope) {
         match method {
             Method::Ping => self.outboxes.control(key, |out| reply::write_pong(&envelope, out)),
-            Method::Auth { .. } => {
-                let refusal = Refusal::new(Code::InvalidRequest, "nobody is asked who he is here");
-                self.refuse(key, Some("auth"), &refusal, None, &envelope);
-            }
+            Method::Auth { token } => self.petition(key, token, envelope),
             method => self.take_on(key, Job::new(method, envelope)),
         }
     }
@@ -241,7 +252,7 @@ fn listed(terms: Terms, name: &str) -> Listed<'_> {
     }
 }
 
-const fn quality(kind: Kind) -> Quality {
+pub(crate) const fn quality(kind: Kind) -> Quality {
     if kind.pace.is_paced() { Quality::Conflated } else { Quality::Realtime }
 }
 

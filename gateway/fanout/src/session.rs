@@ -10,7 +10,9 @@ use wire::topic::Topic;
 use crate::interest::Kind;
 use crate::limits::Limits;
 use crate::outbox::Outbox;
+use crate::pace::Pace;
 use crate::shown::Shown;
+use crate::who::Who;
 use crate::work::Job;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -50,6 +52,9 @@ pub(crate) struct Held {
     pub(crate) topic: Topic,
     pub(crate) kind: Kind,
     pub(crate) on_slow: OnSlow,
+    /// What was asked for, of which topic and kind may grant less.
+    pub(crate) asked_topic: Topic,
+    pub(crate) asked_pace: Pace,
     /// The state of the symbol it was told of last.
     pub(crate) told: State,
     pub(crate) standing: Standing,
@@ -64,6 +69,11 @@ impl Held {
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// Its connection's number, which no other session ever has.
+    pub(crate) id: u64,
+    pub(crate) who: Who,
+    /// Since when a token of it is being looked at.
+    pub(crate) asking_since: Option<u64>,
     pub(crate) outbox: Outbox,
     /// Sorted by symbol and topic, so that of a symbol the ticker comes before the trades.
     pub(crate) held: Vec<Held>,
@@ -107,8 +117,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(now: u64) -> Self {
+    pub(crate) fn new(id: u64, who: Who, now: u64) -> Self {
         Self {
+            id,
+            who,
+            asking_since: None,
             outbox: Outbox::default(),
             held: Vec::new(),
             behind_count: 0,
@@ -242,6 +255,7 @@ mod tests {
             subscriptions_max: 1,
             requests_per_second_max,
             bad_requests_max: 2,
+            credentials_timeout_ns: 1,
             heartbeat_ns: 1,
             ping_ns: 1,
             pong_timeout_ns: 1,
@@ -250,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_a_flood_does_not() {
-        let mut session = Session::new(0);
+        let mut session = Session::new(1, Who::Anyone, 0);
         let limits = limits(10);
         let answers: Vec<_> = (0..300).map(|_| session.pay_for(&limits, 1, 0)).collect();
         assert!(answers[..100].iter().all(|p| *p == Payment::Paid));
@@ -262,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_good_request_forgives_a_bad_one() {
-        let mut session = Session::new(0);
+        let mut session = Session::new(1, Who::Anyone, 0);
         let limits = limits(10);
         assert!(!session.is_bad_request_the_last(&limits));
         assert!(!session.is_bad_request_the_last(&limits));

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use market::{Channel, State, SymbolId};
+use rights::usage::End;
 use wire::refusal::{Code, Refusal};
 use wire::reply::Envelope;
 use wire::request::{Position, Subscription};
 use wire::topic::Topic;
 
 use crate::fanout::Fanout;
+use crate::grant::Denied;
 use crate::interest::Kind;
 use crate::pace::Pace;
 use crate::patterns::{Pattern, Watch};
@@ -18,15 +20,17 @@ use crate::shown::Shown;
 
 const ALREADY: &str = "already subscribed";
 const NOT_HELD: &str = "was not subscribed";
+const LEFT_OUT: &str = "symbols that are not granted to you are left out";
 
 /// What became of an attempt to subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Joined {
+pub(crate) enum Joined {
     /// It goes on where the session had left off, or not.
     Resumed(bool),
     New,
     Already,
     Full,
+    Denied(Denied),
 }
 
 /// How a subscribe is to be served.
@@ -37,6 +41,10 @@ pub(crate) fn terms_of(wanted: &Subscription) -> Terms {
 
 impl Fanout {
     pub(crate) fn listen(&mut self, key: SessionKey, wanted: &Subscription, envelope: &Envelope) {
+        if let Err(denied) = self.may_listen(key) {
+            let refusal = denied.refusal();
+            return self.refuse(key, Some("subscribe"), &refusal, None, envelope);
+        }
         let is_new = self.listeners.add(key, wanted.sequenced);
         let sequence = Some(self.listeners.sequence);
         let warning = (!is_new).then_some(ALREADY);
@@ -72,7 +80,14 @@ impl Fanout {
         let mut sequence = self.ledger.sequence(id, wanted.topic.channel());
         let mut recovered = position.map(|_| false);
         let mut warning = None;
+        let granted = self.grant(key, id, terms).unwrap_or(terms);
         match self.join(key, id, terms, position) {
+            Joined::Denied(denied) => {
+                self.note_denied(key, id, terms.topic, denied);
+                let refusal = denied.refusal();
+                self.refuse(key, Some(method), &refusal, Some(name), envelope);
+                return Vec::new();
+            }
             Joined::Full => {
                 let refusal = self.limit_reached();
                 self.refuse(key, Some(method), &refusal, Some(name), envelope);
@@ -90,11 +105,13 @@ impl Fanout {
         }
         let (symbol, sequence) = (Some(name), Some(sequence));
         let answer = Answer { method, symbol, sequence, recovered, warning };
-        self.ack(key, &answer, terms, envelope);
+        self.ack(key, &answer, granted, envelope);
         Vec::new()
     }
 
-    /// A pattern: one ack, then every symbol that matches, now and later.
+    /// A pattern: one ack, then every symbol that matches, now and later. What matches and is not
+    /// granted is left out, and the ack says that there is such; where nothing is granted of what
+    /// matches, the pattern is refused.
     fn watch(
         &mut self,
         key: SessionKey,
@@ -108,11 +125,26 @@ impl Fanout {
             self.refuse(key, Some(method), &refusal, Some(&name), envelope);
             return Vec::new();
         }
-        let answer = Answer { method, symbol: Some(&name), ..Answer::default() };
-        self.ack(key, &answer, terms, envelope);
         let symbols = self.ledger.truth.symbols();
         let matching = symbols.filter(|(_, symbol)| pattern.matches(&symbol.instrument.symbol));
         let mut ids: Vec<_> = matching.map(|(id, _)| id).collect();
+        let match_count = ids.len();
+        let mut denied = None;
+        ids.retain(|id| match self.grant(key, *id, terms) {
+            Ok(_) => true,
+            Err(why) => {
+                denied = Some(why);
+                false
+            }
+        });
+        if let Some(denied) = denied.filter(|_| ids.is_empty()) {
+            let refusal = denied.refusal();
+            self.refuse(key, Some(method), &refusal, Some(&name), envelope);
+            return Vec::new();
+        }
+        let warning = (ids.len() < match_count).then_some(LEFT_OUT);
+        let answer = Answer { method, symbol: Some(&name), warning, ..Answer::default() };
+        self.ack(key, &answer, terms, envelope);
         ids.reverse();
         self.patterns.add(Watch { session: key, pattern, terms });
         ids
@@ -157,7 +189,7 @@ impl Fanout {
 
     /// Adds a subscription. It is behind at first, by everything or from a position on, and is
     /// served with the session's next frames.
-    fn join(
+    pub(crate) fn join(
         &mut self,
         key: SessionKey,
         id: SymbolId,
@@ -165,7 +197,12 @@ impl Fanout {
         position: Option<Position>,
     ) -> Joined {
         let Some(session) = self.outboxes.session(key) else { return Joined::Already };
-        let Terms { topic, kind, on_slow, snapshot } = terms;
+        let granted = match self.grant(key, id, terms) {
+            Ok(granted) => granted,
+            Err(denied) => return Joined::Denied(denied),
+        };
+        let (asked_topic, asked_pace) = (terms.topic, terms.kind.pace);
+        let Terms { topic, kind, on_slow, snapshot } = granted;
         match session.find(id, topic) {
             Some(held) if (held.kind, held.on_slow) == (kind, on_slow) => return Joined::Already,
             Some(held) => self.part(key, held),
@@ -173,7 +210,9 @@ impl Fanout {
             None => {}
         }
         let standing = Standing::Behind(Shown::Nothing);
-        let mut held = Held { symbol: id, topic, kind, on_slow, told: State::Ok, standing };
+        let told = State::Ok;
+        let mut held =
+            Held { symbol: id, topic, kind, on_slow, asked_topic, asked_pace, told, standing };
         let resumed = position.map(|position| self.can_resume(held, position));
         match (resumed, position) {
             (Some(true), Some(position)) => held.standing = Standing::Resuming(position.sequence),
@@ -189,6 +228,7 @@ impl Fanout {
         if let Some(session) = self.outboxes.session_mut(key) {
             session.hold(held);
         }
+        self.note_used(key, held);
         self.outboxes.mark_dirty(key);
         match resumed {
             Some(is_recovered) => {
@@ -233,12 +273,13 @@ impl Fanout {
         };
         let was_watched =
             pattern.is_some_and(|pattern| self.patterns.remove(key, &pattern, is_meant));
-        held.retain(|held| is_meant(held.topic));
+        held.retain(|held| is_meant(held.topic) || is_meant(held.asked_topic));
         if let Some(session) = self.outboxes.session_mut(key) {
             session.release_all(&held);
         }
         let warning = (held.is_empty() && !was_watched).then_some(NOT_HELD);
         for held in held {
+            self.note_ended(key, held, End::Unsubscribed);
             self.leave(held);
         }
         self.acknowledge_end(key, wanted, Some(name), warning, envelope);
@@ -279,7 +320,7 @@ impl Fanout {
         Some(session.held.iter().filter(is_named).copied().collect())
     }
 
-    fn part(&mut self, key: SessionKey, held: Held) {
+    pub(crate) fn part(&mut self, key: SessionKey, held: Held) {
         if let Some(session) = self.outboxes.session_mut(key) {
             session.release_all(&[held]);
         }

@@ -8,6 +8,7 @@ use wire::{frame, notice};
 
 use crate::fanout::Fanout;
 use crate::session::SessionKey;
+use crate::who::RightsEvent;
 
 /// What is due for one session.
 enum Due {
@@ -15,6 +16,7 @@ enum Due {
     Ping,
     Goodbye,
     Pong(Box<[u8]>),
+    Rights(RightsEvent),
     LookAtSlow,
 }
 
@@ -28,8 +30,15 @@ impl Fanout {
             if session.closing.is_some() {
                 continue;
             }
+            if let Some(event) = session.who.poll(session.asking_since, &limits, now) {
+                due.push((key, Due::Rights(event)));
+            }
             if let Some(payload) = session.unanswered.take() {
                 due.push((key, Due::Pong(payload)));
+            }
+            if session.who.is_unknown() {
+                // Not one byte that it has not asked for; its time is short anyway.
+                continue;
             }
             match session.pinged_at {
                 Some(at) if now.saturating_sub(at) >= limits.pong_timeout_ns => {
@@ -55,6 +64,7 @@ impl Fanout {
         self.counters.sessions_behind = 0;
         for (key, due) in due {
             match due {
+                Due::Rights(event) => self.handle_rights_event(key, event, now),
                 Due::Goodbye => {
                     let sentence = "a ping went unanswered";
                     self.outboxes.close(key, CloseCode::HeartbeatMissed, sentence);

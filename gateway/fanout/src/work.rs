@@ -55,8 +55,9 @@ impl Fanout {
         }
     }
 
-    /// Goes on with large requests: once a cycle.
+    /// Goes on with large requests, and with a review of rights: once a cycle.
     pub fn handle_work(&mut self, now: Nanos) {
+        self.go_on_reviewing(now);
         if self.workers.is_empty() {
             return;
         }

@@ -225,6 +225,7 @@ fn reload(surroundings: &Surroundings) -> Outcome {
         })),
         Err(error @ ReloadError::NoFile) => Err(conflict("no_config_file", error.to_string())),
         Err(error @ ReloadError::Config(_)) => Err(conflict("config_refused", error.to_string())),
+        Err(error @ ReloadError::Access(_)) => Err(conflict("access_refused", error.to_string())),
         Err(error @ ReloadError::Certificate(_)) => {
             Err(conflict("certificate_refused", error.to_string()))
         }

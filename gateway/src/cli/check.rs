@@ -31,7 +31,7 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn text(file: &Path, loaded: &Loaded) -> String {
-    let Config { door, shard, ring, ingest, admin } = &loaded.config;
+    let Config { door, auth, shard, ring, ingest, admin } = &loaded.config;
     let memory = loaded.config.memory();
     let mut out = format!("{} can be used. `gateway run` would\n", file.display());
     // Writing to a String cannot fail.
@@ -41,6 +41,11 @@ fn text(file: &Path, loaded: &Loaded) -> String {
     line(format!("let dashboards in at wss://{0}/v2, show the page at https://{0}/", door.listen));
     line(format!("  with {} and {}", door.cert_file.display(), door.key_file.display()));
     line(format!("  from {}", origins(&door.origins)));
+    line(who(auth.credentials_file.as_deref(), "let in whom", "let in everybody"));
+    line(who(auth.entitlements_file.as_deref(), "show them what", "show them everything"));
+    if let Some(usage) = &auth.usage {
+        line(format!("record who saw what in {}", usage.folder.display()));
+    }
     line(format!("serve at most {} sessions, shard threads: {}", door.sessions_max, shard.count));
     line(format!("answer operators at http://{}/", admin.listen));
     for feed in &ingest.feeds {
@@ -76,6 +81,10 @@ fn text(file: &Path, loaded: &Loaded) -> String {
     out
 }
 
+fn who(file: Option<&Path>, some: &str, all: &str) -> String {
+    file.map_or_else(|| all.to_owned(), |file| format!("{some} {} says", file.display()))
+}
+
 fn origins(origins: &[String]) -> String {
     if origins.is_empty() {
         "its own page, and programs".to_owned()
@@ -95,7 +104,7 @@ fn symbols(feed: &Feed) -> String {
 }
 
 fn json(file: &Path, loaded: &Loaded) -> Value {
-    let Config { door, shard, ring, ingest, admin } = &loaded.config;
+    let Config { door, auth, shard, ring, ingest, admin } = &loaded.config;
     let memory = loaded.config.memory();
     let feeds: Vec<_> = ingest.feeds.iter().map(feed_json).collect();
     json!({
@@ -111,6 +120,11 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
             "memory_bytes_max": door.memory_bytes_max,
             "origins": door.origins,
         },
+        "auth": {
+            "credentials_file": auth.credentials_file.as_deref().map(Path::display).map(said),
+            "entitlements_file": auth.entitlements_file.as_deref().map(Path::display).map(said),
+            "usage_folder": auth.usage.as_ref().map(|usage| said(&usage.folder.display())),
+        },
         "shard": { "count": shard.count, "pin": shard.pin },
         "ring": { "bytes": ring.bytes },
         "admin": { "listen": admin.listen.to_string() },
@@ -124,6 +138,10 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
             "outboxes_bytes_max": memory.outboxes_bytes_max,
         },
     })
+}
+
+fn said(path: &std::path::Display<'_>) -> String {
+    path.to_string()
 }
 
 /// Headers are told by name only; their values may be secret.

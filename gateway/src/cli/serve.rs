@@ -44,11 +44,13 @@ pub(super) fn serve(
 fn blame(error: StartError) -> Failure {
     match error {
         StartError::Door(DoorError::Tls(_))
+        | StartError::Access(_)
         | StartError::Ring(_)
         | StartError::RingTooSmall { .. }
         | StartError::Ingest(_) => Failure::Usage(error.into()),
-        StartError::Door(_) | StartError::Admin(_) | StartError::Thread(_) => {
-            Failure::Runtime(error.into())
-        }
+        StartError::Door(_)
+        | StartError::Usage { .. }
+        | StartError::Admin(_)
+        | StartError::Thread(_) => Failure::Runtime(error.into()),
     }
 }

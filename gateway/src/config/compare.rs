@@ -39,9 +39,13 @@ macro_rules! compare {
 /// Takes over from `new` what can change now, and says what that was and what was left.
 pub fn bring_up_to_date(config: &mut Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
-    let Config { door, shard, ring, ingest, admin } = config;
+    let Config { door, auth, shard, ring, ingest, admin } = config;
     door_keys(&mut changes, door, &new.door);
     shard_keys(&mut changes, shard, &new.shard);
+    // What its files say is put in force; the section's own keys are for a start.
+    if differ(auth, &new.auth) {
+        changes.needs_restart.push("auth");
+    }
     if ring.bytes != new.ring.bytes {
         changes.needs_restart.push("ring.bytes");
     }

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::document::Lines;
 use super::refusal::Refusal;
 use super::types::{Config, FeedSymbols};
+use crate::access::Access;
 use crate::metrics::resident_bytes;
 use crate::sockets;
 
@@ -82,9 +83,20 @@ pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {
     };
     note("door.cert_file", 0, &config.door.cert_file, certificates(&config.door.cert_file));
     note("door.key_file", 0, &config.door.key_file, private_key(&config.door.key_file));
+    if let Some(file) = &config.auth.client_ca_file {
+        note("auth.client_ca_file", 0, file, certificates(file));
+    }
     let ca_files = config.ingest.feeds.iter().filter_map(|feed| feed.ca_file.as_ref());
     for (at, file) in ca_files.enumerate() {
         note("ingest.feeds.ca_file", at, file, certificates(file));
+    }
+    if let Err(error) = Access::load(&config.auth) {
+        let key = match &config.auth.credentials_file {
+            Some(_) if lines.of("auth.credentials_file", 0).is_some() => "auth.credentials_file",
+            _ => "auth.entitlements_file",
+        };
+        let reason = error.to_string().replace('\n', "; ");
+        refusals.push(Refusal { line: lines.of(key, 0), key: key.to_owned(), value: None, reason });
     }
     let control = &config.door.sockets.congestion_control;
     if let Err(error) = sockets::check_control(control) {

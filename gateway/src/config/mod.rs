@@ -3,6 +3,7 @@
 //! [`load`] reads a file once, at start, and says everything that is wrong with it at once, each
 //! thing with file, line, key, value and reason. What it returns cannot hold a bad value.
 
+mod auth;
 mod compare;
 mod document;
 mod feeds;
@@ -23,8 +24,8 @@ pub use level::log_filter;
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{
-    Admin, Config, Crowd, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard,
-    Sockets, Thread, TlsMin,
+    Admin, Auth, Config, Crowd, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard,
+    Sockets, Thread, TlsMin, Usage,
 };
 
 /// Reads a config file and checks it, the files it names, and this machine.

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Document, Remains};
-use super::feeds;
 use super::level::log_filter;
 use super::section::{Item, Section};
 use super::types::{Admin, Config, Crowd, Door, Ingest, Ring, Shard, Sockets, Thread, TlsMin};
+use super::{auth, feeds};
 
-const HOUR_MS: u64 = 3_600_000;
-const MINUTE_MS: u64 = 60_000;
+pub(super) const HOUR_MS: u64 = 3_600_000;
+pub(super) const MINUTE_MS: u64 = 60_000;
 const YEAR_S: u64 = 31_536_000;
 const HSTS_S_MAX: u64 = 2 * YEAR_S;
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// The ring counts its readers up to this.
 const SHARDS_MAX: u64 = handoff::READERS_MAX as u64;
@@ -43,6 +43,8 @@ pub(super) fn read(text: &str, folder: &Path) -> (Option<Loaded>, Remains) {
 
 fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) -> Option<Loaded> {
     let door = read_door(root.section("door"), folder);
+    let listen = door.as_ref().map(|door| door.listen);
+    let auth = auth::read(root.section("auth"), folder, listen);
     let shard = read_shard(root.section("shard"));
     let ring = read_ring(document, root.section("ring"));
     let ingest = read_ingest(document, root.section("ingest"), folder);
@@ -59,7 +61,7 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
         );
     }
     check_ring(document, ring, &ingest);
-    let config = Config { door, shard, ring, ingest, admin };
+    let config = Config { door, auth, shard, ring, ingest, admin };
     Some(Loaded { config, log_level, warnings: Vec::new() })
 }
 
@@ -351,11 +353,23 @@ fn required_path(
     section.required_text(name).map(|text| folder.join(text.value))
 }
 
-fn millis(s: &mut Section<'_, '_>, name: &'static str, min: u64, max: u64, or: u64) -> Duration {
+pub(super) fn millis(
+    s: &mut Section<'_, '_>,
+    name: &'static str,
+    min: u64,
+    max: u64,
+    or: u64,
+) -> Duration {
     Duration::from_millis(s.number(name, min..=max, or))
 }
 
-fn size(s: &mut Section<'_, '_>, name: &'static str, min: u64, max: u64, or: u64) -> usize {
+pub(super) fn size(
+    s: &mut Section<'_, '_>,
+    name: &'static str,
+    min: u64,
+    max: u64,
+    or: u64,
+) -> usize {
     s.number(name, min..=max, or) as usize
 }
 

@@ -8,11 +8,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rights::BackoffLimits;
+use rights::usage::JournalLimits;
+
+use crate::seat::Beyond;
+
 /// Everything `gateway run` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where dashboards arrive.
     pub door: Door,
+    /// Who is let in.
+    pub auth: Auth,
     /// The threads that serve them.
     pub shard: Shard,
     /// What stands between ingest and the shards.
@@ -94,6 +101,43 @@ pub enum TlsMin {
     /// TLS 1.3 alone.
     #[default]
     Tls13,
+}
+
+/// Who is let in, and what is recorded of it.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Who may sign in; without it everybody.
+    pub credentials_file: Option<PathBuf>,
+    /// Who may see what; without it everybody everything.
+    pub entitlements_file: Option<PathBuf>,
+    /// PEM file of the authority whose client certificates are believed; without it none is asked
+    /// for.
+    pub client_ca_file: Option<PathBuf>,
+    /// The query value that may carry a token; none is looked at without it.
+    pub query_key: Option<String>,
+    /// From arrival to the first good token.
+    pub deadline: Duration,
+    /// Sessions of one user.
+    pub user_sessions_max: usize,
+    /// What happens to one more.
+    pub beyond: Beyond,
+    /// Sessions of one address; one more is refused.
+    pub address_sessions_max: usize,
+    /// How long an address waits that fails to sign in.
+    pub backoff: BackoffLimits,
+    /// Where usage is recorded, if at all.
+    pub usage: Option<Usage>,
+}
+
+/// The usage log.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Records that wait to be written; more are lost and counted.
+    pub queue_max: usize,
+    /// Of its files.
+    pub limits: JournalLimits,
 }
 
 /// Options of dashboards' sockets; a zero, or nothing, is the kernel's own.

@@ -57,6 +57,9 @@ pub(super) fn refused(refusal: Refusal) -> Answer {
         StatusCode::METHOD_NOT_ALLOWED => {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
         }
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
@@ -108,6 +111,8 @@ pub(super) fn label(status: StatusCode) -> HttpStatus {
         StatusCode::OK => HttpStatus::Ok,
         StatusCode::NOT_MODIFIED => HttpStatus::NotModified,
         StatusCode::BAD_REQUEST => HttpStatus::BadRequest,
+        StatusCode::UNAUTHORIZED => HttpStatus::Unauthorized,
+        StatusCode::TOO_MANY_REQUESTS => HttpStatus::TooManyRequests,
         StatusCode::FORBIDDEN => HttpStatus::Forbidden,
         StatusCode::NOT_FOUND => HttpStatus::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => HttpStatus::MethodNotAllowed,

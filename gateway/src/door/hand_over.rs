@@ -16,10 +16,11 @@ use tokio::io::AsyncWriteExt;
 use wire::close::CloseCode;
 
 use super::Hall;
+use super::gate::Pass;
 use super::stream::TlsStream;
 use super::upgrade::Refusal;
 use crate::metrics::UpgradeRefusal;
-use crate::shard::{Arrival, Mailbox};
+use crate::shard::{Arrival, Mailbox, Place};
 
 /// A place among the sessions, held from the 101 until a shard counts the session itself.
 pub(super) struct Reservation {
@@ -61,6 +62,7 @@ pub(super) async fn finish(
     is_echo: bool,
     peer: SocketAddr,
     reservation: Reservation,
+    pass: Pass,
 ) -> io::Result<()> {
     let upgraded = on_upgrade.await.map_err(io::Error::other)?;
     let parts = upgraded
@@ -71,8 +73,20 @@ pub(super) async fn finish(
     let (socket, records, unread) = stream.into_parts()?;
     let mut early = parts.read_buf.to_vec();
     early.extend_from_slice(&unread);
-    let arrival = Arrival { socket: socket.into_std()?, records, early, is_echo, peer };
-    offer(arrival, &reservation.hall);
+    let hall = &reservation.hall;
+    let may_enter = match (&pass.admission, &pass.user) {
+        (Some(admission), Some(seat)) => hall.gate.settle(admission.identity(), seat).await,
+        _ => true,
+    };
+    let Pass { admission, user, address } = pass;
+    let place = Box::new(Place { peer: peer.ip(), user, address: Some(address) });
+    let socket = socket.into_std()?;
+    let arrival = Arrival { socket, records, early, is_echo, peer, admission, place };
+    if may_enter {
+        offer(arrival, hall);
+    } else {
+        turn_away(arrival, CloseCode::Displaced, "as many sessions as allowed");
+    }
     Ok(())
 }
 
@@ -90,14 +104,14 @@ fn offer(mut arrival: Arrival, hall: &Hall) {
     }
     // There was room when 101 was said, and others took it since.
     hall.metrics().upgrades_refused.of(UpgradeRefusal::MailboxFull).inc();
-    turn_away(arrival);
+    turn_away(arrival, CloseCode::Overloaded, "too many arrive at once");
 }
 
 /// Says why, as far as the socket takes it without waiting, and closes.
-fn turn_away(mut arrival: Arrival) {
+fn turn_away(mut arrival: Arrival, code: CloseCode, words: &str) {
     let mut sealed = Vec::new();
     if let Ok(begin) = arrival.records.begin(&mut sealed) {
-        CloseCode::Overloaded.write_frame("too many arrive at once", &mut sealed);
+        code.write_frame(words, &mut sealed);
         arrival.records.seal(&mut sealed, begin);
     }
     arrival.records.alert(AlertDescription::CloseNotify, &mut sealed);

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use record::Records;
+use rights::Subject;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{PeerIncompatible, ServerConfig};
@@ -38,13 +39,14 @@ enum Step {
     Done,
 }
 
-/// Makes the handshake. Not cancel-safe: a handshake dropped half-way is a closed connection.
+/// Makes the handshake; whom a verified client certificate names comes with it. Not cancel-safe: a
+/// handshake dropped half-way is a closed connection.
 /// `InvalidData` is TLS' own refusal, said to the dashboard by an alert; `UnexpectedEof` the
 /// dashboard's leaving.
 pub(super) async fn accept(
     mut socket: TcpStream,
     config: Arc<ServerConfig>,
-) -> io::Result<TlsStream> {
+) -> io::Result<(TlsStream, Option<Subject>)> {
     let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
     let mut handshake = Handshake::new(tls);
     loop {
@@ -64,8 +66,10 @@ pub(super) async fn accept(
             }
         }
     }
+    let certificate = handshake.tls.peer_certificates().and_then(<[_]>::first);
+    let subject = certificate.and_then(|certificate| Subject::from_der(certificate));
     let records = Records::take_over(handshake.tls).map_err(io::Error::other)?;
-    Ok(TlsStream::new(socket, records, &mut handshake.incoming))
+    Ok((TlsStream::new(socket, records, &mut handshake.incoming), subject))
 }
 
 /// What TLS refused, and what it was.

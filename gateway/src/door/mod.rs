@@ -8,6 +8,7 @@ mod answer;
 mod budget;
 pub mod certificate;
 mod crowd;
+mod gate;
 mod hand_over;
 mod handshake;
 pub mod keyring;
@@ -27,6 +28,7 @@ mod visit;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -36,9 +38,11 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use self::budget::Budget;
 use self::crowd::Crowd;
+pub use self::gate::Gate;
 use self::keyring::{Keyring, Pair};
 use self::page::Page;
 use self::rest::Rest;
@@ -46,6 +50,7 @@ use self::throttle::Throttle;
 pub use self::tls::TlsError;
 use crate::catalogue::Catalogue;
 use crate::config;
+use crate::hearing::Hearing;
 use crate::listen;
 use crate::live::Live;
 use crate::metrics::{DoorMetrics, Metrics};
@@ -81,12 +86,16 @@ pub enum DoorError {
 }
 
 /// What the door shares with the other threads.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Surroundings {
     /// What it tells of instruments and feeds.
     pub catalogue: Arc<Catalogue>,
     /// The shards.
     pub mailboxes: Vec<Mailbox>,
+    /// Who is let in.
+    pub gate: Gate,
+    /// Tokens that sessions have sent.
+    pub hearings: mpsc::Receiver<Hearing>,
     /// Where it counts; this thread alone writes `door`.
     pub metrics: Arc<Metrics>,
 }
@@ -108,6 +117,7 @@ struct Hall {
     page: Page,
     rest: Rest,
     mailboxes: Vec<Mailbox>,
+    gate: Gate,
     metrics: Arc<Metrics>,
     /// Connections between accept and upgrade. The door's thread alone locks it.
     crowd: Mutex<Crowd>,
@@ -120,13 +130,13 @@ struct Hall {
 impl Door {
     /// Reads certificate and key and takes the port, so that what is wrong with them is said at
     /// start.
-    pub fn bind(settings: &config::Door) -> Result<Self, DoorError> {
+    pub fn bind(settings: &config::Door, client_ca_file: Option<&Path>) -> Result<Self, DoorError> {
         let pair = Pair::read(&settings.cert_file, &settings.key_file)?;
         if let Err(error) = pair.check_validity(&settings.cert_file) {
             tracing::warn!("{error}; dashboards that look will not come");
         }
         let keyring = Arc::new(Keyring::new(pair));
-        let tls = tls::server_config(Arc::clone(&keyring), settings.tls_min)?;
+        let tls = tls::server_config(Arc::clone(&keyring), settings.tls_min, client_ca_file)?;
         let at_address = |source| DoorError::Listen { address: settings.listen, source };
         let socket = listen::bind(settings.listen).map_err(at_address)?;
         sockets::apply(&socket, &settings.sockets)?;
@@ -162,9 +172,11 @@ impl Door {
             .enable_all()
             .build()
             .map_err(DoorError::Runtime)?;
-        let hall = Arc::new(Hall::new(self.settings, self.tls, surroundings));
+        let (hall, hearings) = Hall::new(self.settings, self.tls, surroundings);
+        let hall = Arc::new(hall);
         runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener).map_err(DoorError::Runtime)?;
+            drop(tokio::spawn(hear(hearings, Arc::clone(&hall))));
             let (mut accepting, mut stop) = (pin!(accept(&listener, &hall)), pin!(stop));
             poll_fn(|cx| match stop.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),
@@ -181,8 +193,8 @@ impl Hall {
         settings: Arc<Live<config::Door>>,
         tls: Arc<ServerConfig>,
         surroundings: Surroundings,
-    ) -> Self {
-        Self {
+    ) -> (Self, mpsc::Receiver<Hearing>) {
+        let hall = Self {
             budget: Budget::new(settings.current().memory_bytes_max),
             crowd: Mutex::new(Crowd::new(&settings.current())),
             settings,
@@ -190,10 +202,12 @@ impl Hall {
             page: Page::new(),
             rest: Rest::new(surroundings.catalogue),
             mailboxes: surroundings.mailboxes,
+            gate: surroundings.gate,
             metrics: surroundings.metrics,
             handing: AtomicUsize::new(0),
             handshake_lines: Throttle::new(),
-        }
+        };
+        (hall, surroundings.hearings)
     }
 
     fn metrics(&self) -> &DoorMetrics {
@@ -229,6 +243,14 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
                 }
             }
         }
+    }
+}
+
+/// Hears tokens that sessions send. One that has to wait for a seat holds up nobody else.
+async fn hear(mut hearings: mpsc::Receiver<Hearing>, hall: Arc<Hall>) {
+    while let Some(hearing) = hearings.recv().await {
+        let hall = Arc::clone(&hall);
+        drop(tokio::spawn(async move { hall.gate.hear(hearing, hall.metrics()).await }));
     }
 }
 

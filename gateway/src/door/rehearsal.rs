@@ -12,9 +12,11 @@ use rustls::server::ResolvesServerCertUsingSni;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Hall, Surroundings, query, visit};
+use super::{Gate, Hall, Surroundings, query, visit};
+use crate::access::Access;
 use crate::catalogue::Catalogue;
 use crate::config;
+use crate::hearing;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::shard::{Arrival, Mailbox};
@@ -43,14 +45,18 @@ impl Rehearsal {
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
         let (mailbox, receiver) =
             Mailbox::new(1, Arc::new(waker), Arc::new(AtomicUsize::default()));
+        let auth = config::Auth::open();
+        let access = Arc::new(Access::load(&auth).expect("there is no file to be read"));
         let surroundings = Surroundings {
             catalogue: Arc::new(Catalogue::default()),
             mailboxes: vec![mailbox],
+            gate: Gate::new(&auth, access),
+            hearings: hearing::desk().1,
             metrics: Arc::new(Metrics::new([], 1)),
         };
         Self {
             runtime: Builder::new_current_thread().enable_all().build().expect("a runtime"),
-            hall: Arc::new(Hall::new(Arc::new(Live::new(settings)), Arc::new(tls), surroundings)),
+            hall: Arc::new(Hall::new(Arc::new(Live::new(settings)), Arc::new(tls), surroundings).0),
             _mailbox: receiver,
             _poll: poll,
         }

@@ -4,25 +4,30 @@
 //! half of what the others do per record and every frame to every dashboard pays it. Deliberately
 //! absent: 0-RTT, which could be replayed, and any protocol but HTTP/1.1.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, cipher_suite};
-use rustls::pki_types::pem;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
 
 use super::keyring::Keyring;
 use crate::config::TlsMin;
 
+const CLIENT_CA: &str = "auth.client_ca_file";
+
 /// Why the door has no TLS.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// The file cannot be read, or is no PEM.
-    #[error("door.{key} {}: {}", file.display(), pem_words(source))]
+    #[error("{key} {}: {}", file.display(), pem_words(source))]
     Pem {
-        /// Key in the config's section `door`.
+        /// Key in the config.
         key: &'static str,
         /// The file.
         file: PathBuf,
@@ -61,6 +66,14 @@ pub enum TlsError {
         /// Since when, or until when.
         reason: String,
     },
+    /// The authority of client certificates cannot be used.
+    #[error("{CLIENT_CA} {}: {source}", file.display())]
+    Authority {
+        /// The file.
+        file: PathBuf,
+        /// What rustls says.
+        source: VerifierBuilderError,
+    },
     /// The machine gave no random bytes, or a setting contradicts itself.
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
@@ -80,6 +93,7 @@ fn pem_words(error: &pem::Error) -> String {
 pub(super) fn server_config(
     keyring: Arc<Keyring>,
     tls_min: TlsMin,
+    client_ca_file: Option<&Path>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[_] = match tls_min {
         TlsMin::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -87,7 +101,7 @@ pub(super) fn server_config(
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(versions)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(client_verifier(client_ca_file)?)
         .with_cert_resolver(keyring);
     config.ignore_client_order = true;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -96,6 +110,22 @@ pub(super) fn server_config(
     // Behind the handshake the record layer has the keys.
     config.enable_secret_extraction = true;
     Ok(Arc::new(config))
+}
+
+/// Who may show a certificate: nobody, or whoever has one of this authority. It is asked for and
+/// not required, since there are other ways to sign in.
+fn client_verifier(ca_file: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let Some(file) = ca_file else { return Ok(WebPkiClientVerifier::no_client_auth()) };
+    let in_file = |source| TlsError::Pem { key: CLIENT_CA, file: file.to_owned(), source };
+    let mut roots = RootCertStore::empty();
+    let authorities = CertificateDer::pem_file_iter(file).map_err(in_file)?;
+    for authority in authorities {
+        roots.add(authority.map_err(in_file)?)?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|source| TlsError::Authority { file: file.to_owned(), source })
 }
 
 pub(super) fn provider() -> CryptoProvider {

@@ -1,15 +1,19 @@
 //! Whether a request may become a session: the rules of RFC 6455 section 4.2.1, read strictly.
 //!
 //! It runs before fastwebsockets answers, whose `upgrade()` looks at key and version alone.
-//! Extensions and subprotocols are declined by not being echoed.
+//! Extensions are declined by not being echoed, and so are subprotocols but our own, which a page
+//! has to hear that offers a token beside it. A token is never echoed.
 
-use http::{HeaderMap, Method, StatusCode, Version, header, request};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request};
 use http_body_util::Full;
 use hyper::http;
 
 use super::answer::Answer;
 use super::origin;
 use crate::metrics::UpgradeRefusal;
+
+/// The subprotocol that is spoken, for who offers it.
+const SUBPROTOCOL: &str = "market.v2";
 
 /// A refusal: what to count and what to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +87,17 @@ pub(super) fn check(request: &request::Parts, origins: &[String]) -> Result<(), 
 
 /// The 101 for a request that has passed.
 pub(super) fn switch(request: request::Parts) -> Result<Answer, Refusal> {
+    let is_ours = lists(&request.headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     let request = http::Request::from_parts(request, ());
     match fastwebsockets::upgrade::upgrade(request) {
-        Ok((answer, _)) => Ok(answer.map(|_| Full::default())),
+        Ok((answer, _)) => {
+            let mut answer = answer.map(|_| Full::default());
+            if is_ours {
+                let name = HeaderValue::from_static(SUBPROTOCOL);
+                answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+            }
+            Ok(answer)
+        }
         Err(_) => Err(Refusal {
             reason: UpgradeRefusal::Headers,
             status: StatusCode::BAD_REQUEST,

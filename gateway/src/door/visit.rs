@@ -17,12 +17,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rights::Subject;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Hall;
 use super::answer::{self, Answer};
+use super::gate::{Pass, Visitor};
 use super::hand_over::{self, Reservation};
 use super::handshake::Refused;
 use super::stream::TlsStream;
@@ -65,18 +67,22 @@ struct Granted {
     on_upgrade: OnUpgrade,
     is_echo: bool,
     reservation: Reservation,
+    pass: Pass,
 }
 
 /// Serves one connection to its end, or until it is a shard's.
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     let hall = &slot.hall;
-    let Some(tls) = shake_hands(socket, peer, hall).await else { return };
+    let Some((tls, subject)) = shake_hands(socket, peer, hall).await else { return };
     let granted = Mutex::new(None);
-    converse(tls, hall, &granted).await;
+    let visitor = Visitor { peer: peer.ip(), subject };
+    converse(tls, hall, &visitor, &granted).await;
     let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(Granted { on_upgrade, is_echo, reservation }) = granted {
+    if let Some(Granted { on_upgrade, is_echo, reservation, pass }) = granted {
         let deadline = hall.settings().header_timeout;
-        match timeout(deadline, hand_over::finish(on_upgrade, is_echo, peer, reservation)).await {
+        match timeout(deadline, hand_over::finish(on_upgrade, is_echo, peer, reservation, pass))
+            .await
+        {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%peer, %error, "upgrade not finished"),
             Err(_) => tracing::debug!(%peer, "upgrade not finished in time"),
@@ -90,10 +96,15 @@ pub(super) async fn rehearse<S>(stream: S, hall: &Arc<Hall>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    converse(stream, hall, &Mutex::new(None)).await;
+    let visitor = Visitor { peer: std::net::Ipv4Addr::LOCALHOST.into(), subject: None };
+    converse(stream, hall, &visitor, &Mutex::new(None)).await;
 }
 
-async fn shake_hands(socket: TcpStream, peer: SocketAddr, hall: &Hall) -> Option<TlsStream> {
+async fn shake_hands(
+    socket: TcpStream,
+    peer: SocketAddr,
+    hall: &Hall,
+) -> Option<(TlsStream, Option<Subject>)> {
     let failed = |kind: HandshakeFailure, words: &dyn std::fmt::Display| {
         hall.metrics().handshake_failures.of(kind).inc();
         if let Some(left_out) = hall.handshake_lines.pass() {
@@ -126,14 +137,18 @@ fn kind_of(error: &io::Error) -> HandshakeFailure {
     }
 }
 
-async fn converse<S>(stream: S, hall: &Arc<Hall>, granted: &Mutex<Option<Granted>>)
-where
+async fn converse<S>(
+    stream: S,
+    hall: &Arc<Hall>,
+    visitor: &Visitor,
+    granted: &Mutex<Option<Granted>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let settings = hall.settings();
     let hsts = settings.hsts;
     let service = service_fn(|request| {
-        let mut answer = answer_to(request, hall, granted);
+        let mut answer = answer_to(request, hall, visitor, granted);
         answer::harden(&mut answer, hsts);
         hall.metrics().http_requests.of(answer::label(answer.status())).inc();
         async { Ok::<_, Infallible>(answer) }
@@ -176,6 +191,7 @@ fn count_error(error: &hyper::Error, hall: &Hall) {
 fn answer_to(
     mut request: Request<Incoming>,
     hall: &Arc<Hall>,
+    visitor: &Visitor,
     granted: &Mutex<Option<Granted>>,
 ) -> Answer {
     let path = request.uri().path();
@@ -194,11 +210,12 @@ fn answer_to(
     let (head, _) = request.into_parts();
     let switched = upgrade::check(&head, &hall.settings().origins)
         .and_then(|()| Reservation::take(hall))
-        .and_then(|reservation| Ok((reservation, upgrade::switch(head)?)));
+        .and_then(|reservation| Ok((reservation, hall.gate.pass(&head, visitor, hall.metrics())?)))
+        .and_then(|(reservation, pass)| Ok((reservation, pass, upgrade::switch(head)?)));
     match switched {
-        Ok((reservation, answer)) => {
+        Ok((reservation, pass, answer)) => {
             *granted.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Granted { on_upgrade, is_echo, reservation });
+                Some(Granted { on_upgrade, is_echo, reservation, pass });
             answer
         }
         Err(refusal) => {

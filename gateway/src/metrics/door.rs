@@ -1,5 +1,7 @@
 //! What the door counts. Written by the door thread alone.
 
+use rights::{CredentialKind, Failure};
+
 use super::cell::{Counter, Gauge};
 use super::label::{Family, label_set};
 
@@ -46,6 +48,8 @@ label_set! {
     NotModified = "304",
     /// Malformed.
     BadRequest = "400",
+    /// Credentials were refused.
+    Unauthorized = "401",
     /// The origin may not.
     Forbidden = "403",
     /// No such page.
@@ -58,6 +62,8 @@ label_set! {
     PayloadTooLarge = "413",
     /// The WebSocket version is not 13, or a plain request where an upgrade is served.
     UpgradeRequired = "426",
+    /// As many sessions as allowed.
+    TooManyRequests = "429",
     /// The head was too large.
     HeadersTooLarge = "431",
     /// A fault of ours.
@@ -83,6 +89,10 @@ label_set! {
     Version = "version",
     /// The origin is not welcome.
     Origin = "origin",
+    /// The credentials were not good.
+    Credentials = "credentials",
+    /// The user, or the address, has as many sessions as allowed.
+    ConnectionLimit = "connection_limit",
     /// `sessions_max` is reached.
     SessionLimit = "session_limit",
     /// `memory_bytes_max` is reached.
@@ -111,6 +121,16 @@ pub struct DoorMetrics {
     pub upgrades_refused: Family<UpgradeRefusal>,
     /// Connections between accept and upgrade now.
     pub arriving: Gauge,
+    /// Credentials believed, by kind; refreshes too.
+    pub authenticated: Family<CredentialKind>,
+    /// Credentials refused, by reason.
+    pub auth_failures: Family<Failure>,
+    /// Refused without a look, because the address has to wait.
+    pub backoff_refusals: Counter,
+    /// Addresses forgotten because too many had failed.
+    pub backoff_evictions: Counter,
+    /// Addresses that have failed lately.
+    pub backoff_addresses: Gauge,
     /// Sessions handed over to a shard.
     pub handed_over: Counter,
 }

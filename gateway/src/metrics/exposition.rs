@@ -41,6 +41,7 @@ pub(super) fn write(metrics: &Metrics) -> String {
     write_door(metrics, &mut text);
     write_shards(&metrics.shards, &mut text);
     write_control(&metrics.control, &mut text);
+    write_usage(metrics, &mut text);
     write_latency(&metrics.latency, &mut text);
     process::write(&mut text);
     text.finish()
@@ -88,6 +89,22 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
         "Sessions handed over to a shard.",
         &door.handed_over,
     );
+    counter(
+        "gateway_door_backoff_refusals_total",
+        "Refused without a look because the address has to wait.",
+        &door.backoff_refusals,
+    );
+    counter(
+        "gateway_door_backoff_evictions_total",
+        "Addresses forgotten because too many had failed.",
+        &door.backoff_evictions,
+    );
+    text.metric("gateway_door_backoff_addresses", "gauge", "Addresses that have failed lately.")
+        .sample(&[], door.backoff_addresses.value());
+    text.metric("gateway_door_authenticated_total", "counter", "Credentials believed.")
+        .family(&[], &door.authenticated);
+    text.metric("gateway_door_auth_failures_total", "counter", "Credentials refused.")
+        .family(&[], &door.auth_failures);
     text.metric(
         "gateway_door_arriving_refused_total",
         "counter",
@@ -171,9 +188,19 @@ fn write_shards(shards: &[ShardMetrics], text: &mut Text) {
     all.gauge("sessions_behind", "Sessions behind now.", |s| &s.sessions_behind);
     all.counter("slow_warnings_total", "Warnings of being slow.", |s| &s.slow_warnings);
     all.family("resumes_total", "Subscriptions that asked to resume.", |s| &s.resumes);
+    all.counter("revoked_total", "Subscriptions that rights ended or lowered.", |s| &s.revoked);
+    all.counter("not_granted_total", "Symbols asked for and not granted.", |s| &s.not_granted);
     all.counter("cycles_total", "Turns of the loop.", |s| &s.cycles);
     all.counter("parks_total", "Times the shard slept.", |s| &s.parks);
     all.gauge("outbox_bytes", "Bytes waiting for sessions.", |s| &s.outbox_bytes);
+}
+
+fn write_usage(metrics: &Metrics, text: &mut Text) {
+    let usage = &metrics.usage;
+    let (name, help) = ("gateway_usage_lost_total", "Usage records lost.");
+    text.metric(name, "counter", help).sample(&[], usage.lost.value());
+    let (name, help) = ("gateway_usage_write_errors_total", "Failures to write the usage log.");
+    text.metric(name, "counter", help).sample(&[], usage.write_errors.value());
 }
 
 fn write_latency(latency: &Latency, text: &mut Text) {

@@ -97,6 +97,34 @@ impl Label for venue::Ignored {
     }
 }
 
+impl Label for rights::CredentialKind {
+    const KEY: &'static str = "kind";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; Self::ALL.len()];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Label for rights::Failure {
+    const KEY: &'static str = "reason";
+    const ALL: &'static [Self] = &Self::ALL;
+    type Cells<C: Default> = [C; Self::ALL.len()];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 impl Label for market::State {
     const KEY: &'static str = "state";
     const ALL: &'static [Self] = &Self::ALL;

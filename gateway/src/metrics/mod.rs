@@ -24,6 +24,16 @@ pub use shard::{Channel, CloseReason, Resume, ShardMetrics};
 
 use crate::latency::Latency;
 
+/// What becomes of usage records.
+#[derive(Debug, Default)]
+#[repr(align(128))] // No cache line is shared with another thread's cells.
+pub struct UsageMetrics {
+    /// Times the log could not be written.
+    pub write_errors: Counter,
+    /// Records lost, as the first shard sees it; the log itself says where.
+    pub lost: Gauge,
+}
+
 /// Everything that is counted, shared by all threads.
 #[derive(Debug)]
 pub struct Metrics {
@@ -35,6 +45,8 @@ pub struct Metrics {
     pub shards: Vec<ShardMetrics>,
     /// Of reloads and of the log.
     pub control: ControlMetrics,
+    /// The usage log's.
+    pub usage: UsageMetrics,
     /// The stations.
     pub latency: Latency,
 }
@@ -51,6 +63,7 @@ impl Metrics {
             door: DoorMetrics::default(),
             shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
             control: ControlMetrics::default(),
+            usage: UsageMetrics::default(),
             latency: Latency::default(),
         }
     }

@@ -161,6 +161,10 @@ pub struct ShardMetrics {
     pub slow_warnings: Counter,
     /// Subscriptions that asked to go on where they had left off, by outcome.
     pub resumes: Family<Resume>,
+    /// Subscriptions that ended or were lowered because rights changed.
+    pub revoked: Counter,
+    /// Symbols asked for and not granted.
+    pub not_granted: Counter,
     /// Turns of the loop.
     pub cycles: Counter,
     /// Times the shard slept.

@@ -3,12 +3,15 @@
 //! The door offers, the shard takes; a full mailbox hands the arrival back, so that the door can
 //! say 503 instead of letting it wait unseen.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError};
+use fanout::Admission;
 use record::Records;
+
+use crate::seat::Seat;
 
 /// A dashboard that has been let in: handshake, upgrade and checks are behind it.
 #[derive(Debug)]
@@ -22,8 +25,30 @@ pub struct Arrival {
     /// It asked for an echo, and the gateway was started so that it may; see
     /// `door.conformance_echo`.
     pub is_echo: bool,
-    /// Who it is.
+    /// Where it comes from.
     pub peer: SocketAddr,
+    /// Who it is, once that is known.
+    pub admission: Option<Admission>,
+    /// What it holds of the door.
+    pub place: Box<Place>,
+}
+
+/// What a session holds of the door for as long as it is served.
+#[derive(Debug)]
+pub struct Place {
+    /// The address that is answerable for its tokens.
+    pub peer: IpAddr,
+    /// Among its user's sessions; none while the user is unknown, or nobody.
+    pub user: Option<Seat>,
+    /// Among its address's sessions.
+    pub address: Option<Seat>,
+}
+
+impl Place {
+    /// Gives the seats back.
+    pub fn leave(&mut self) {
+        (self.user, self.address) = (None, None);
+    }
 }
 
 /// The door's end of a shard's mailbox.

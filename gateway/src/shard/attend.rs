@@ -2,6 +2,8 @@
 //!
 //! Run between two cycles, a few at a time.
 
+use std::time::Duration;
+
 use fanout::{Fanout, HistoryLimits, Limits};
 use market::Nanos;
 use wire::close::CloseCode;
@@ -95,7 +97,7 @@ fn row(at: usize, connections: &Connections, fanout: &Fanout) -> Option<Row> {
 }
 
 /// The fan-out's limits, as a config has them.
-pub(super) fn limits(settings: &config::Shard) -> Limits {
+pub(super) fn limits(settings: &config::Shard, credentials_timeout: Duration) -> Limits {
     Limits {
         outbox_bytes_max: settings.outbox_bytes_max,
         slow_warning_bytes: settings.slow_warning_bytes as u64,
@@ -111,6 +113,7 @@ pub(super) fn limits(settings: &config::Shard) -> Limits {
         subscriptions_max: settings.subscriptions_max,
         requests_per_second_max: settings.requests_per_second_max,
         bad_requests_max: settings.bad_requests_max,
+        credentials_timeout_ns: nanos(credentials_timeout),
         heartbeat_ns: nanos(settings.heartbeat),
         ping_ns: nanos(settings.ping),
         pong_timeout_ns: nanos(settings.pong_timeout),

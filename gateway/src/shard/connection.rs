@@ -16,6 +16,8 @@ use rustix::net::{SendFlags, send};
 use rustls::AlertDescription;
 use wire::inbound::{self, Inbound};
 
+use super::Place;
+
 /// A connection broke; the session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Broken {
@@ -52,6 +54,7 @@ pub(super) struct Connection {
     inbound: Inbound,
     /// Sealed bytes that the socket has not taken.
     unsent: Vec<u8>,
+    pub(super) place: Box<Place>,
     /// Set when the close frame went out: the moment the socket is closed at the latest.
     pub(super) close_by: Option<u64>,
     /// TLS' last word; none where the dashboard has had its own.
@@ -78,12 +81,14 @@ impl Connection {
         records: Records,
         inbound: Inbound,
         is_echo: bool,
+        place: Box<Place>,
     ) -> Self {
         Self {
             socket,
             records,
             inbound,
             unsent: Vec::new(),
+            place,
             close_by: None,
             farewell: Some(AlertDescription::CloseNotify),
             is_blocked: false,

@@ -3,6 +3,8 @@
 //! A connection and a session have the same number. Sockets are edge-triggered: whoever stops
 //! reading before a socket is dry stays on the list of the unread.
 
+use std::net::IpAddr;
+
 use fanout::{Fanout, SessionKey};
 use market::Nanos;
 use mio::event::Event;
@@ -20,6 +22,7 @@ use crate::config;
 use crate::faults;
 use crate::latency::{Latency, Station, Stretch};
 use crate::metrics::CloseReason;
+use crate::seat::Seat;
 
 /// Bytes read from one connection at a time.
 const READ_BYTES_MAX: usize = 8 * 1024;
@@ -115,14 +118,14 @@ impl Connections {
 
     /// Takes over a dashboard from the door.
     pub(super) fn open(&mut self, arrival: Arrival, fanout: &mut Fanout, now: Nanos) {
-        let Arrival { socket, records, mut early, is_echo, peer } = arrival;
+        let Arrival { socket, records, mut early, is_echo, peer, admission, place } = arrival;
         let mut socket = mio::net::TcpStream::from_std(socket);
         // The session's number is its token, so it is opened first.
         self.next_id += 1;
         let (key, limits) = if is_echo {
-            (fanout.handle_open_echo(now.0), ECHO_LIMITS)
+            (fanout.handle_open_echo(self.next_id, now.0), ECHO_LIMITS)
         } else {
-            (fanout.handle_open(self.next_id, now.0), self.limits)
+            (fanout.handle_arrival(self.next_id, admission, now), self.limits)
         };
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.registry.register(&mut socket, Token(key.index()), interest) {
@@ -134,7 +137,8 @@ impl Connections {
         if self.open.len() <= key.index() {
             self.open.resize_with(key.index() + 1, || None);
         }
-        let mut connection = Connection::new(socket, records, Inbound::new(limits), is_echo);
+        let inbound = Inbound::new(limits);
+        let mut connection = Connection::new(socket, records, inbound, is_echo, place);
         let fence = &self.fence;
         let mut ear = Ear { key, is_echo, fanout, text: &mut self.text, now, fence };
         let heard = ear.listen(|ear| {
@@ -316,6 +320,14 @@ impl Connections {
             .iter_mut()
             .flatten()
             .filter_map(|(key, connection)| {
+                if connection.place.user.as_ref().is_some_and(Seat::is_displaced) {
+                    let words = "another session of this user took its place";
+                    fanout.close(*key, CloseCode::Displaced, words);
+                }
+                if fanout.closing(*key).is_some() {
+                    // It gets nothing more: whoever comes next may have its place.
+                    connection.place.leave();
+                }
                 if fanout.closing(*key).is_some() && connection.close_by.is_none() {
                     connection.close_by = Some(now.0 + CLOSE_TIMEOUT_NS);
                 }
@@ -327,6 +339,19 @@ impl Connections {
         }
         self.recv_to_sent.hand_over(now);
         self.publish_to_sent.hand_over(now);
+    }
+
+    /// Where a session comes from; none where it has gone.
+    pub(super) fn peer(&self, key: SessionKey) -> Option<IpAddr> {
+        let (_, connection) = self.open.get(key.index())?.as_ref()?;
+        Some(connection.place.peer)
+    }
+
+    /// Gives a session the seat of its user.
+    pub(super) fn seat(&mut self, key: SessionKey, seat: Seat) {
+        if let Some(Some((_, connection))) = self.open.get_mut(key.index()) {
+            connection.place.user = Some(seat);
+        }
     }
 
     /// Bytes of frames kept because sockets were full.

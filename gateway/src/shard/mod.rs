@@ -11,13 +11,14 @@ mod connection;
 mod connections;
 mod guard;
 mod parts;
+mod rights;
 mod run;
 mod tally;
 mod window;
 
 use std::time::Duration;
 
-pub use arrival::{Arrival, Mailbox};
+pub use arrival::{Arrival, Mailbox, Place};
 pub use command::{Desk, Filter, PLACES_MAX, Page, Row, SymbolView, Unanswered};
 pub use parts::{Ends, Parts, Shared};
 pub use run::run;

@@ -8,11 +8,15 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender};
 use handoff::{Reader, Subscribers};
 use mio::{Poll, Token, Waker};
+use rights::usage::UsageSender;
+use tokio::sync::mpsc;
 
 use super::command::{Command, Desk};
 use super::connections::Connections;
 use super::{Arrival, Mailbox};
+use crate::access::Access;
 use crate::config;
+use crate::hearing::{Answer, Hearing, Reply};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::replica::{Asker, ReplicaRequest};
@@ -34,6 +38,16 @@ pub struct Parts {
     /// Written by this shard, read by the door.
     pub(super) sessions: Arc<AtomicUsize>,
     pub(super) asker: Asker,
+    /// Where tokens go, and the way back.
+    pub(super) desk: mpsc::Sender<Hearing>,
+    pub(super) reply: Reply,
+    pub(super) answers: Receiver<Answer>,
+    /// Who may have what.
+    pub(super) access: Arc<Access>,
+    /// From arrival to the first good token.
+    pub(super) credentials_timeout: Duration,
+    /// Where usage goes, if it is recorded.
+    pub(super) usage: Option<UsageSender>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ending: Ending,
     /// Limits that may change.
@@ -52,6 +66,14 @@ pub struct Shared<'a> {
     pub ring: &'a Subscribers,
     /// Where to ask for a replica.
     pub desk: &'a Sender<ReplicaRequest>,
+    /// Where tokens go.
+    pub hearings: &'a mpsc::Sender<Hearing>,
+    /// Who may have what.
+    pub access: &'a Arc<Access>,
+    /// From arrival to the first good token.
+    pub credentials_timeout: Duration,
+    /// Where usage goes.
+    pub usage: Option<&'a UsageSender>,
     /// Where to count.
     pub metrics: &'a Arc<Metrics>,
     /// When to end.
@@ -88,6 +110,7 @@ impl Parts {
         let capacity = shared.settings.mailbox_max;
         let (mailbox, receiver) = Mailbox::new(capacity, Arc::clone(&waker), Arc::clone(&sessions));
         let (desk, commands) = Desk::new(Arc::clone(&waker), shared.patience);
+        let (reply, answers) = Reply::new(Arc::clone(&waker));
         let registry = poll.registry().try_clone()?;
         let latency = &shared.metrics.latency;
         let parts = Self {
@@ -99,6 +122,12 @@ impl Parts {
             ring,
             mailbox: receiver,
             sessions,
+            desk: shared.hearings.clone(),
+            reply,
+            answers,
+            access: Arc::clone(shared.access),
+            credentials_timeout: shared.credentials_timeout,
+            usage: shared.usage.cloned(),
             asker: Asker::new(shared.desk.clone(), Arc::clone(&waker)),
             metrics: Arc::clone(shared.metrics),
             ending: shared.ending.clone(),

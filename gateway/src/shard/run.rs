@@ -38,8 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One shard at work.
 pub(super) struct Shard {
-    parts: Parts,
-    fanout: Fanout,
+    pub(super) parts: Parts,
+    pub(super) fanout: Fanout,
     batch: Batch,
     publish_to_dequeue: Station,
     tally: Tally,
@@ -49,6 +49,8 @@ pub(super) struct Shard {
     /// The settings that were taken over last.
     settings_seen: u64,
     leaving: Leaving,
+    /// Of what is in force as this shard knows it.
+    pub(super) access_version: u64,
 }
 
 /// Runs a shard until it is asked to stop and its sessions are gone, or the deadline has passed.
@@ -62,10 +64,14 @@ pub fn run(parts: Parts) {
 impl Shard {
     fn new(parts: Parts) -> Self {
         let settings = &parts.settings;
-        let limits = attend::limits(settings);
+        let limits = attend::limits(settings, parts.credentials_timeout);
         let latency = &parts.metrics.latency;
+        let mut fanout = Fanout::new(limits, parts.epoch);
+        if parts.usage.is_some() {
+            fanout.keep_usage();
+        }
         Self {
-            fanout: Fanout::new(limits, parts.epoch),
+            fanout,
             batch: Batch::with_size_max(BATCH_BYTES),
             publish_to_dequeue: latency.shard_station(Stretch::PublishToDequeue, parts.index),
             tally: Tally::default(),
@@ -73,6 +79,8 @@ impl Shard {
             look_at: 0,
             settings_seen: 0,
             leaving: Leaving::default(),
+            // Nobody is there yet: whoever comes was let in by what is in force, or is looked at.
+            access_version: 0,
             parts,
         }
     }
@@ -96,12 +104,14 @@ impl Shard {
             self.parts.connections.ready(event, &mut self.fanout);
         }
         self.parts.connections.read_on(&mut self.fanout, now);
+        self.pass_tokens(now);
         if now.0 >= self.look_at {
             self.look(now);
         }
         self.fanout.handle_work(now);
         self.fanout.handle_pace(now.0);
         self.write(now);
+        self.pass_usage();
         if self.parts.connections.has_ended() {
             // The door must not refuse who comes back for want of the place he left.
             self.publish_session_count();
@@ -274,6 +284,7 @@ impl Shard {
     fn look(&mut self, now: Nanos) {
         self.look_at = now.0 + nanos(LOOK_EVERY);
         self.take_settings();
+        self.look_at_access();
         self.leave(now);
         self.fanout.handle_time(now.0);
         self.parts.connections.look(&mut self.fanout, now);
@@ -299,7 +310,7 @@ impl Shard {
     /// Takes over what was changed in the config.
     fn take_settings(&mut self) {
         let Some(settings) = self.parts.live.if_changed(&mut self.settings_seen) else { return };
-        self.fanout.set_limits(attend::limits(&settings));
+        self.fanout.set_limits(attend::limits(&settings, self.parts.credentials_timeout));
         self.parts.connections.set_message_bytes_max(settings.message_bytes_max);
     }
 
@@ -326,6 +337,10 @@ impl Shard {
     fn end(&mut self) {
         self.look(clock::now());
         let left = self.fanout.session_count();
+        for key in self.fanout.session_keys() {
+            self.fanout.handle_gone(key);
+        }
+        self.pass_usage();
         tracing::info!(shard = self.parts.index, left, "stopped");
     }
 

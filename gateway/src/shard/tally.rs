@@ -39,6 +39,8 @@ impl Tally {
         metrics.slow_warnings.add(counters.slow_warnings - before.slow_warnings);
         metrics.resumes.of(Resume::Recovered).add(counters.resumed - before.resumed);
         metrics.resumes.of(Resume::NotRecovered).add(counters.not_resumed - before.not_resumed);
+        metrics.revoked.add(counters.revoked - before.revoked);
+        metrics.not_granted.add(counters.not_granted - before.not_granted);
         metrics.sessions_behind.set(counters.sessions_behind);
         metrics.subscriptions.set(counters.subscriptions);
     }

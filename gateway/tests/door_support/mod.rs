@@ -10,9 +10,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
+use gateway::access::Access;
 use gateway::catalogue::Catalogue;
 use gateway::config;
-use gateway::door::{Door, Surroundings, certificate};
+use gateway::door::{Door, Gate, Surroundings, certificate};
+use gateway::hearing;
 use gateway::metrics::Metrics;
 use gateway::shard::{Arrival, Mailbox};
 use rustls::pki_types::pem::PemObject;
@@ -82,12 +84,16 @@ impl Rig {
         let (mailbox, arrivals) = Mailbox::new(capacity, Arc::new(waker), Arc::clone(&sessions));
         let metrics = Arc::new(Metrics::new([], 1));
         let catalogue = Arc::new(Catalogue::default());
+        let auth = config::Auth::open();
+        let access = Arc::new(Access::load(&auth).expect("there is no file to be read"));
         let surroundings = Surroundings {
             catalogue: Arc::clone(&catalogue),
             mailboxes: vec![mailbox],
+            gate: Gate::new(&auth, access),
+            hearings: hearing::desk().1,
             metrics: Arc::clone(&metrics),
         };
-        let door = Door::bind(&settings).expect("bound");
+        let door = Door::bind(&settings, None).expect("bound");
         let address = door.address();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {

@@ -77,6 +77,7 @@ impl World {
             subscriptions_max: 1000,
             requests_per_second_max: 1_000_000,
             bad_requests_max: 3,
+            credentials_timeout_ns: u64::MAX,
             heartbeat_ns: 1_000_000_000,
             ping_ns: u64::MAX,
             pong_timeout_ns: u64::MAX,

@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     subscriptions_max: 10_000,
     requests_per_second_max: 50,
     bad_requests_max: 3,
+    credentials_timeout_ns: 10_000_000_000,
     heartbeat_ns: 1_000_000_000,
     ping_ns: 5_000_000_000,
     pong_timeout_ns: 2_000_000_000,

@@ -49,7 +49,11 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(quality: Quality, opens_at: u64) -> Self {
-        let limits = inbound::Limits { message_bytes_max: 65_536, fragments_max: 64 };
+        let limits = inbound::Limits {
+            message_bytes_max: 65_536,
+            fragments_max: 64,
+            is_binary_taken: false,
+        };
         let up = Quality { buffer_bytes_max: 1 << 20, ..quality };
         Self {
             down: Link::new(quality),
@@ -113,6 +117,7 @@ impl Shard {
             subscriptions_max: 1000,
             requests_per_second_max: 1_000_000,
             bad_requests_max: 3,
+            credentials_timeout_ns: u64::MAX,
             heartbeat_ns: 1_000_000_000,
             ping_ns: 3_000_000_000,
             pong_timeout_ns: 2_000_000_000,
@@ -217,6 +222,7 @@ impl Shard {
                     }
                     Some(Event::Ping(payload)) => self.fanout.handle_ping(key, payload, now),
                     Some(Event::Pong) => self.fanout.heard(key, now),
+                    Some(Event::Binary(_)) => unreachable!("the guard takes texts alone"),
                     Some(Event::Close(code)) => {
                         line.is_dashboard_done = true;
                         self.fanout.handle_close(key, code);

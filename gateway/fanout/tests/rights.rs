@@ -1,0 +1,221 @@
+//! What is granted and what not, on the smallest stage: decisions, patterns, definitions, reloads.
+
+mod scene;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fanout::{Admission, Permits, Petition, SessionKey, Verdict};
+use market::{Body, Nanos};
+use rights::{Authenticator, Credentials, NewKey, Register, Rules, Wall};
+use scene::{Scene, book, quote};
+
+const NOW: Nanos = Nanos(1_000);
+const WALL: Wall = Wall::from_seconds(1_800_000_000);
+const ALL: &str = "[[rules]]\nsymbols = ['*']\nquality = 'realtime'\n";
+
+/// Somebody with a key, and what he may see by some rules.
+struct Holder {
+    key: NewKey,
+}
+
+impl Holder {
+    fn new() -> Self {
+        Self { key: NewKey::generate().expect("randomness") }
+    }
+
+    fn permits(&self, register: &str, rules: &str) -> Arc<Permits> {
+        let register = format!("{}{register}", self.key.register_entry("alice", &[], None));
+        let file = Path::new("file.toml");
+        let register = Register::parse(&register, file).expect("a good register");
+        let rules = Rules::parse(rules, file).expect("good rules");
+        let authenticator = Authenticator::new(register, None);
+        Arc::new(Permits { authenticator, rules: Arc::new(rules) })
+    }
+
+    fn admission(&self, permits: &Arc<Permits>) -> Admission {
+        let credentials = Credentials::from_text(self.key.text().expose());
+        let identity = permits.authenticator.authenticate(&credentials, WALL).expect("a good key");
+        Admission::new(Arc::clone(permits), identity, WALL, NOW)
+    }
+
+    /// A stage with some symbols, and a session that may see what the rules say.
+    fn inside(&self, symbols: &[&str], rules: &str) -> (Scene, SessionKey) {
+        let mut scene = Scene::new(symbols);
+        let admission = self.admission(&self.permits("", rules));
+        let key = scene.fanout.handle_arrival(1, Some(admission), NOW);
+        assert!(scene.written(key).contains("status"));
+        (scene, key)
+    }
+}
+
+fn subscribe(channel: &str, symbols: &str, more: &str) -> String {
+    format!(
+        r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":[{symbols}]{more}}}}}"#
+    )
+}
+
+const NUMBERED: &str = r#","x":{"seq":true}"#;
+
+#[test]
+fn nobody_is_served_before_it_is_known_who_it_is() {
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.fanout.handle_arrival(7, None, NOW);
+    scene.tick(0, quote(1));
+    scene.fanout.handle_time(5_000_000_000);
+    assert_eq!(scene.written(key), "", "no status, no heartbeat");
+    scene.ask(key, &subscribe("ticker", "\"*\"", ""));
+    assert_eq!(scene.written(key).matches("AUTH_REQUIRED").count(), 1);
+    scene.tick(0, quote(2));
+    assert_eq!(scene.written(key), "");
+    scene.fanout.handle_time(10_000_001_000);
+    let text = scene.written(key);
+    assert!(text.contains("AUTH_TIMEOUT"), "{text}");
+    assert_eq!(scene.fanout.closing(key).map(wire::close::CloseCode::code), Some(4502));
+}
+
+#[test]
+fn a_verdict_for_a_session_that_has_gone_is_not_given_to_the_one_that_took_its_number() {
+    let holder = Holder::new();
+    let mut scene = Scene::new(&["A"]);
+    let first = scene.fanout.handle_arrival(7, None, NOW);
+    scene.ask(first, r#"{"method":"auth","params":{"token":"t"}}"#);
+    let Petition { ticket, .. } = scene.fanout.poll_petition().expect("a token");
+    scene.fanout.handle_gone(first);
+    let second = scene.fanout.handle_arrival(8, None, NOW);
+    assert_eq!(first, second, "the number is used again");
+    let admission = Box::new(holder.admission(&holder.permits("", ALL)));
+    assert!(!scene.fanout.handle_verdict(ticket, Verdict::Admitted(admission, WALL), NOW));
+    scene.ask(second, &subscribe("ticker", "\"A\"", ""));
+    assert!(scene.written(second).contains("AUTH_REQUIRED"));
+}
+
+#[test]
+fn one_token_at_a_time_is_looked_at_and_the_session_waits_no_longer_than_its_time() {
+    let mut scene = Scene::new(&["A"]);
+    let key = scene.fanout.handle_arrival(7, None, NOW);
+    for _ in 0..2 {
+        scene.ask(key, r#"{"method":"auth","params":{"token":"t"}}"#);
+    }
+    assert!(scene.fanout.poll_petition().is_some() && scene.fanout.poll_petition().is_none());
+    assert!(scene.written(key).contains("RATE_LIMIT"));
+    scene.fanout.handle_time(10_000_000_100);
+    assert_eq!(scene.fanout.closing(key).map(wire::close::CloseCode::code), Some(1013));
+}
+
+#[test]
+fn each_symbol_is_decided_by_itself() {
+    let rules = "[[rules]]\nsymbols = ['B']\nquality = 'none'\n\
+                 [[rules]]\nsymbols = ['C']\nquality = 'delayed'\ndelay_minutes = 15\n\
+                 [[rules]]\nsymbols = ['A', 'B', 'C']\nquality = 'realtime'\n";
+    let (mut scene, key) = Holder::new().inside(&["A", "B", "C", "D"], rules);
+    for id in 0..4 {
+        scene.tick(id, quote(5));
+    }
+    scene.ask(key, &subscribe("ticker", r#""A","B","C","D""#, ""));
+    let text = scene.written(key);
+    assert_eq!(text.matches("NOT_ENTITLED").count(), 3, "{text}");
+    assert_eq!(text.matches("delayed data is not served").count(), 1);
+    assert_eq!(text.matches(r#""type":"snapshot""#).count(), 1);
+    assert_eq!(scene.fanout.counters().not_granted, 3);
+}
+
+#[test]
+fn a_pattern_catches_what_is_granted_now_and_later_and_nothing_else() {
+    let rules = "[[rules]]\nsymbols = ['X*']\nquality = 'none'\n".to_owned() + ALL;
+    let (mut scene, key) = Holder::new().inside(&["A", "X"], &rules);
+    scene.ask(key, &subscribe("ticker", "\"*\"", NUMBERED));
+    let text = scene.written(key);
+    assert!(text.contains("left out") && !text.contains("NOT_ENTITLED"), "{text}");
+    let template = scene.ingest.symbol(market::SymbolId(0)).expect("A").instrument.clone();
+    for (id, name) in [(2, "XY"), (3, "B")] {
+        let instrument = market::Instrument { symbol: name.into(), ..template.clone() };
+        scene.tick(id, Body::Instrument(instrument));
+    }
+    for id in 0..4 {
+        scene.tick(id, quote(5));
+    }
+    let text = scene.written(key);
+    assert!(text.contains(r#""symbol":"A""#) && text.contains(r#""symbol":"B""#), "{text}");
+    assert!(!text.contains(r#""symbol":"X"#), "{text}");
+    assert_eq!(scene.fanout.counters().subscriptions, 2);
+}
+
+#[test]
+fn definitions_that_are_not_granted_are_not_told_and_every_number_is() {
+    let rules = "[[rules]]\nsymbols = ['X']\nquality = 'none'\n".to_owned() + ALL;
+    let (mut scene, key) = Holder::new().inside(&["A", "X"], &rules);
+    scene.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
+    let text = scene.written(key);
+    assert!(text.contains(r#""symbol":"A""#) && !text.contains(r#""symbol":"X""#), "{text}");
+    let secret = scene.ingest.symbol(market::SymbolId(1)).expect("X").instrument.clone();
+    scene.tick(1, Body::Instrument(secret));
+    let text = scene.written(key);
+    assert!(text.contains(r#""seq":3"#) && !text.contains(r#""symbol":"X""#), "{text}");
+}
+
+#[test]
+fn what_is_revoked_ends_behind_its_last_update_and_the_rest_goes_on() {
+    let holder = Holder::new();
+    let (mut scene, key) = holder.inside(&["A", "B"], ALL);
+    scene
+        .ask(key, &subscribe("ticker", r#""A","B""#, r#","event_trigger":"bbo","x":{"seq":true}"#));
+    scene.tick(0, quote(1));
+    scene.tick(1, quote(1));
+    scene.written(key);
+    scene.tick(0, quote(2));
+    let rules = "[[rules]]\nsymbols = ['A']\nquality = 'none'\n".to_owned() + ALL;
+    scene.fanout.handle_permits(holder.permits("", &rules), WALL);
+    assert!(scene.fanout.has_work());
+    scene.fanout.handle_work(NOW);
+    scene.tick(0, quote(3));
+    scene.tick(1, quote(3));
+    let text = scene.written(key);
+    let told = text.find(r#""kind":"revoked","symbol":"A""#).expect("it is told");
+    assert!(text.find(r#""bid":2"#).is_some_and(|last| last < told), "{text}");
+    assert_eq!(text.matches(r#""bid":3"#).count(), 1, "B alone: {text}");
+    assert_eq!(scene.fanout.counters().subscriptions, 1);
+}
+
+#[test]
+fn a_session_whose_socket_is_full_is_not_shown_what_was_revoked_meanwhile() {
+    let holder = Holder::new();
+    let (mut scene, key) = holder.inside(&["A"], ALL);
+    scene.tick(0, book(&[(5, 1)], &[(7, 1)]));
+    scene.ask(key, &subscribe("book", "\"A\"", NUMBERED));
+    scene.written(key);
+    scene.tick(0, book(&[(5, 2)], &[]));
+    scene.block(key);
+    let rules = "[[rules]]\nsymbols = ['A']\nquality = 'none'\n";
+    scene.fanout.handle_permits(holder.permits("", rules), WALL);
+    scene.fanout.handle_work(NOW);
+    scene.tick(0, book(&[(5, 3)], &[]));
+    let text = scene.written(key);
+    assert!(text.contains("revoked") && !text.contains(r#""bids""#), "{text}");
+    assert_eq!(scene.fanout.counters().subscriptions, 0);
+}
+
+#[test]
+fn who_came_by_rules_that_were_replaced_on_his_way_is_looked_at_again() {
+    let holder = Holder::new();
+    let mut scene = Scene::new(&["A"]);
+    let old = holder.permits("", ALL);
+    scene.fanout.handle_permits(holder.permits("[blocked]\nusers = ['alice']\n", ALL), WALL);
+    let key = scene.fanout.handle_arrival(1, Some(holder.admission(&old)), NOW);
+    scene.fanout.handle_work(NOW);
+    assert_eq!(scene.fanout.closing(key).map(wire::close::CloseCode::code), Some(4501));
+}
+
+#[test]
+fn a_pace_that_the_rules_set_holds_against_a_reconfigure() {
+    let rules = format!("{ALL}pace_ms_min = 200\n");
+    let (mut scene, key) = Holder::new().inside(&["A"], &rules);
+    scene.ask(key, &subscribe("book", "\"A\"", ""));
+    assert!(scene.written(key).contains(r#""qos":"conflated","conflate_ms":200"#));
+    scene.ask(
+        key,
+        r#"{"method":"reconfigure","params":{"channel":"book","symbol":["A"],"x":{"conflate_ms":0}}}"#,
+    );
+    let text = scene.written(key);
+    assert!(text.contains(r#""conflate_ms":200"#), "{text}");
+}
