@@ -121,9 +121,9 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
             "origins": door.origins,
         },
         "auth": {
-            "credentials_file": auth.credentials_file.as_deref().map(Path::display).map(said),
-            "entitlements_file": auth.entitlements_file.as_deref().map(Path::display).map(said),
-            "usage_folder": auth.usage.as_ref().map(|usage| said(&usage.folder.display())),
+            "credentials_file": auth.credentials_file.as_deref().map(said),
+            "entitlements_file": auth.entitlements_file.as_deref().map(said),
+            "usage_folder": auth.usage.as_ref().map(|usage| said(&usage.folder)),
         },
         "shard": { "count": shard.count, "pin": shard.pin },
         "ring": { "bytes": ring.bytes },
@@ -140,8 +140,8 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
     })
 }
 
-fn said(path: &std::path::Display<'_>) -> String {
-    path.to_string()
+fn said(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Headers are told by name only; their values may be secret.
