@@ -99,7 +99,8 @@ fn usage_errors_end_with_2_and_help_with_0_and_examples() {
 #[test]
 fn the_echo_for_suites_of_tests_never_leaves_this_machine() {
     for open in ["0.0.0.0:8443", "[::]:8443", "192.0.2.1:8443"] {
-        let folder = folder_with(&CONFIG.replace("127.0.0.1:8443", open));
+        let config = CONFIG.replace("127.0.0.1:8443", open);
+        let folder = folder_with(&format!("{config}\n[auth]\nopen = true\n"));
         let run = gateway(folder.path(), &["run", "--config", "g.toml", "--conformance-echo"]);
         let errors = text(&run.stderr);
         assert_eq!(run.status.code(), Some(2), "{errors}");
