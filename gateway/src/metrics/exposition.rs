@@ -126,7 +126,6 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
 }
 
 fn write_control(control: &ControlMetrics, text: &mut Text) {
-    const DAY_S: i64 = 86_400;
     text.metric("gateway_config_reloads_total", "counter", "Reloads of the config.")
         .family(&[], &control.config_reloads);
     text.metric(
@@ -138,9 +137,9 @@ fn write_control(control: &ControlMetrics, text: &mut Text) {
     let until_s = control.certificate_valid_until_s.value() as i64;
     if until_s > 0 {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-        let help = "Whole days until the certificate runs out; below zero afterwards.";
-        text.metric("gateway_certificate_expires_days", "gauge", help)
-            .sample(&[], (until_s - now_s).div_euclid(DAY_S));
+        let help = "Time until the certificate runs out; below zero afterwards.";
+        text.metric("gateway_certificate_expires_seconds", "gauge", help)
+            .sample(&[], until_s - now_s);
     }
     text.metric(
         "gateway_log_lines_dropped_total",

@@ -114,7 +114,7 @@ fn a_good_certificate_is_taken_from_the_disk_and_bad_ones_leave_the_old_in_use()
     program.wait("the new one is shown", |program| shake_hands(program, &client()).0 != first);
     let (second, _) = shake_hands(&program, &client());
     assert_eq!(shake_hands(&program, &returning).1, HandshakeKind::Resumed, "tickets are kept");
-    assert!(program.counted("gateway_certificate_expires_days") > 365 * 20);
+    assert!(program.counted("gateway_certificate_expires_seconds") > 86_400 * 365 * 20);
 
     let refused = "gateway_certificate_reloads_total{outcome=\"refused\"}";
     let mut count = program.counted(refused);
