@@ -3,6 +3,7 @@
 
 mod scene;
 
+use fanout::SessionKey;
 use market::Nanos;
 use scene::{Scene, book, quote, trade};
 
@@ -18,15 +19,22 @@ fn quotes(x: &str) -> String {
     subscribe("ticker", x).replace(r#""symbol""#, r#""event_trigger":"bbo","symbol""#)
 }
 
-#[test]
-fn a_slow_dashboard_gets_the_newest_quote_not_every_quote() {
+/// A session that follows quotes on these terms, was shown the first and not the second, and whose
+/// socket takes no more.
+fn behind(x: &str) -> (Scene, SessionKey) {
     let mut scene = Scene::new(&["A"]);
     scene.tick(A, quote(10));
     let key = scene.open();
-    scene.ask(key, &quotes(""));
+    scene.ask(key, &quotes(x));
     scene.written(key);
     scene.tick(A, quote(11));
     scene.block(key);
+    (scene, key)
+}
+
+#[test]
+fn a_slow_dashboard_gets_the_newest_quote_not_every_quote() {
+    let (mut scene, key) = behind("");
     (12..20).for_each(|bid| scene.tick(A, quote(bid)));
     assert_eq!(scene.fanout.backlog_bytes(key), 0, "marks, not copies");
     let text = scene.written(key);
@@ -38,13 +46,7 @@ fn a_slow_dashboard_gets_the_newest_quote_not_every_quote() {
 
 #[test]
 fn a_session_that_is_behind_costs_an_update_nothing() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &quotes(""));
-    scene.written(key);
-    scene.tick(A, quote(11));
-    scene.block(key);
+    let (mut scene, key) = behind("");
     let encoded = scene.fanout.counters().frames_encoded;
     (12..100).for_each(|bid| scene.tick(A, quote(bid)));
     assert_eq!(scene.fanout.counters().frames_encoded, encoded, "no frame was made for it");
@@ -126,13 +128,7 @@ fn who_asked_to_skip_is_told_the_range_and_the_newest() {
 
 #[test]
 fn who_asked_to_be_disconnected_is_when_too_far_behind() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &quotes(r#","on_slow":"disconnect""#));
-    scene.written(key);
-    scene.tick(A, quote(11));
-    scene.block(key);
+    let (mut scene, key) = behind(r#","on_slow":"disconnect""#);
     scene.fanout.handle_time(1);
     assert_eq!(scene.fanout.closing(key), None);
     (12..6000).for_each(|bid| scene.tick(A, quote(bid)));
@@ -142,13 +138,7 @@ fn who_asked_to_be_disconnected_is_when_too_far_behind() {
 
 #[test]
 fn a_slow_session_is_warned_and_later_cleared() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &quotes(""));
-    scene.written(key);
-    scene.tick(A, quote(11));
-    scene.block(key);
+    let (mut scene, key) = behind("");
     scene.fanout.handle_time(1);
     (12..30).for_each(|bid| scene.tick(A, quote(bid)));
     scene.fanout.handle_time(2);
@@ -162,13 +152,7 @@ fn a_slow_session_is_warned_and_later_cleared() {
 
 #[test]
 fn a_socket_that_takes_nothing_is_given_up_whatever_it_says() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &quotes(""));
-    scene.written(key);
-    scene.tick(A, quote(11));
-    scene.block(key);
+    let (mut scene, key) = behind("");
     for second in 1..10 {
         scene.fanout.heard(key, second * 1_000_000_000);
         scene.fanout.handle_time(second * 1_000_000_000);
