@@ -83,58 +83,28 @@ macro_rules! label_set {
 
 pub(super) use label_set;
 
-impl Label for venue::Ignored {
-    const KEY: &'static str = "kind";
-    const ALL: &'static [Self] = &Self::ALL;
-    type Cells<C: Default> = [C; Self::ALL.len()];
+/// Makes a label of a closed set that another crate declares, with its words and the list of all.
+macro_rules! label_of {
+    ($set:ty, $key:literal) => {
+        impl $crate::metrics::Label for $set {
+            const KEY: &'static str = $key;
+            const ALL: &'static [Self] = &<$set>::ALL;
+            type Cells<C: Default> = [C; <$set>::ALL.len()];
 
-    fn index(self) -> usize {
-        self as usize
-    }
+            fn index(self) -> usize {
+                self as usize
+            }
 
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    };
 }
 
-impl Label for rights::CredentialKind {
-    const KEY: &'static str = "kind";
-    const ALL: &'static [Self] = &Self::ALL;
-    type Cells<C: Default> = [C; Self::ALL.len()];
+pub(super) use label_of;
 
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Label for rights::Failure {
-    const KEY: &'static str = "reason";
-    const ALL: &'static [Self] = &Self::ALL;
-    type Cells<C: Default> = [C; Self::ALL.len()];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Label for market::State {
-    const KEY: &'static str = "state";
-    const ALL: &'static [Self] = &Self::ALL;
-    type Cells<C: Default> = [C; Self::ALL.len()];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
+label_of!(venue::Ignored, "kind");
+label_of!(rights::CredentialKind, "kind");
+label_of!(rights::Failure, "reason");
+label_of!(market::State, "state");

@@ -5,7 +5,7 @@ use wire::close::CloseCode;
 use wire::refusal::Code;
 
 use super::cell::{Counter, Gauge};
-use super::label::{Family, Label, label_set};
+use super::label::{Family, Label, label_of, label_set};
 
 label_set! {
     /// The channel of a frame.
@@ -81,33 +81,9 @@ impl Label for CloseReason {
     }
 }
 
-impl Label for Code {
-    const KEY: &'static str = "code";
-    const ALL: &'static [Self] = &Self::ALL;
-    type Cells<C: Default> = [C; Code::ALL.len()];
+label_of!(Code, "code");
 
-    fn index(self) -> usize {
-        Self::index(self)
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
-
-impl Label for Missed {
-    const KEY: &'static str = "reason";
-    const ALL: &'static [Self] = &Self::ALL;
-    type Cells<C: Default> = [C; Missed::ALL.len()];
-
-    fn index(self) -> usize {
-        Self::index(self)
-    }
-
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-}
+label_of!(Missed, "reason");
 
 /// One shard's numbers.
 #[derive(Debug, Default)]
