@@ -46,7 +46,7 @@ fn a_slow_dashboard_gets_the_newest_quote_not_every_quote() {
 
 #[test]
 fn a_session_that_is_behind_costs_an_update_nothing() {
-    let (mut scene, key) = behind("");
+    let (mut scene, _) = behind("");
     let encoded = scene.fanout.counters().frames_encoded;
     (12..100).for_each(|bid| scene.tick(A, quote(bid)));
     assert_eq!(scene.fanout.counters().frames_encoded, encoded, "no frame was made for it");
