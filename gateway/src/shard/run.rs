@@ -44,6 +44,8 @@ pub(super) struct Shard {
     publish_to_dequeue: Station,
     tally: Tally,
     window: FlushWindow,
+    /// Taken from the ring in the last turn.
+    records: usize,
     /// When deadlines, heartbeats and counters are looked at next.
     look_at: u64,
     /// The settings that were taken over last.
@@ -76,6 +78,7 @@ impl Shard {
             publish_to_dequeue: latency.shard_station(Stretch::PublishToDequeue, parts.index),
             tally: Tally::default(),
             window: FlushWindow::new(settings.flush_window, settings.cycle_records_max),
+            records: 0,
             look_at: 0,
             settings_seen: 0,
             leaving: Leaving::default(),
@@ -85,20 +88,17 @@ impl Shard {
         }
     }
 
-    /// One turn; true when it was the last.
+    /// One turn; true when it was the last. It begins with the wait, so that what woke the shard is
+    /// written in the turn it woke for, after one look at the sockets and not two.
     fn cycle(&mut self, events: &mut Events) -> bool {
+        if !self.rest(events) {
+            self.wait(events);
+        }
         // Before anything of this cycle is queued: what a lap did to sessions is told first.
         self.take_replica();
-        let records = self.drain_ring();
-        let arrivals = self.take_arrivals();
+        self.records = self.drain_ring();
+        self.take_arrivals();
         self.answer();
-        let is_idle = records == 0
-            && arrivals == 0
-            && !self.parts.connections.has_unread()
-            && !self.fanout.has_work();
-        if !self.rest(events, records, arrivals) {
-            self.wait(events, is_idle);
-        }
         let now = clock::now();
         for event in events.iter().filter(|event| event.token() != WAKER) {
             self.parts.connections.ready(event, &mut self.fanout);
@@ -164,7 +164,7 @@ impl Shard {
         tracing::info!(shard = self.parts.index, "resynchronised");
     }
 
-    fn take_arrivals(&mut self) -> usize {
+    fn take_arrivals(&mut self) {
         let now = clock::now();
         let mut count = 0;
         while count < ARRIVALS_MAX && !self.parts.mailbox.is_empty() {
@@ -178,7 +178,6 @@ impl Shard {
         if count > 0 {
             self.publish_session_count();
         }
-        count
     }
 
     /// Writes every dirty session and ends the fan-out's cycle, unless the flush window is open:
@@ -214,10 +213,8 @@ impl Shard {
 
     /// Waits for a part of the flush window, where one is open and there is nothing to take now.
     /// The ring's writer is not asked to wake this shard: nothing it brings could be written yet.
-    fn rest(&mut self, events: &mut Events, records: usize, arrivals: usize) -> bool {
-        let is_behind = records >= self.parts.settings.cycle_records_max
-            || arrivals > 0
-            || self.parts.connections.has_unread();
+    fn rest(&mut self, events: &mut Events) -> bool {
+        let is_behind = self.records >= self.parts.settings.cycle_records_max || self.has_callers();
         if !self.window.is_set() || is_behind {
             return false;
         }
@@ -235,7 +232,8 @@ impl Shard {
 
     /// Collects readiness. An idle shard looks at the ring for the spin time, then sleeps until the
     /// ring's writer, the door, a socket or the next deadline wakes it.
-    fn wait(&mut self, events: &mut Events, is_idle: bool) {
+    fn wait(&mut self, events: &mut Events) {
+        let is_idle = !self.has_callers() && !self.fanout.has_work();
         let is_waiting = self.parts.asker.is_waiting();
         let timeout = if is_idle && (is_waiting || !self.spin()) {
             self.park_timeout()
@@ -244,6 +242,13 @@ impl Shard {
         };
         self.poll(events, timeout);
         self.parts.ring.unpark_done();
+    }
+
+    /// Whether somebody waits whose call this shard has heard already, and will not hear again.
+    fn has_callers(&self) -> bool {
+        self.parts.connections.has_unread()
+            || !self.parts.mailbox.is_empty()
+            || !self.parts.commands.is_empty()
     }
 
     fn poll(&mut self, events: &mut Events, timeout: Duration) {
