@@ -11,21 +11,16 @@
 //! the others. Allocations are counted by the allocator itself, over a second half of a pass, when
 //! every buffer has reached its size. Run it with `cargo bench -p gateway --bench ingest`;
 //! `-- --json` prints one line.
-#![allow(
-    clippy::print_stdout,
-    missing_docs,
-    unsafe_code,
-    reason = "a benchmark prints its table, and counts what the allocator is asked for"
-)]
+#![allow(clippy::print_stdout, missing_docs, reason = "a benchmark prints its table")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 use std::hint::black_box;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use allocations::Counting;
 use gateway::config::{Dialect, Feed, FeedSymbol, FeedSymbols};
 use gateway::ingest::{Limits, Pipeline, Publisher};
 use gateway::metrics::Metrics;
@@ -35,32 +30,8 @@ use market::Nanos;
 const PASSES: usize = 9;
 const WARM_UP: usize = 2;
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting<System> = Counting::new(System);
 
 /// One recorded message and whose it is.
 struct Message {
@@ -236,9 +207,9 @@ fn whole_pass(messages: &[Message], times: &mut Times) {
     let clock = Instant::now();
     let begin = on_processor(clock);
     messages[..half].iter().for_each(|message| gateway.take(message));
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = ALLOCATOR.count();
     messages[half..].iter().for_each(|message| gateway.take(message));
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let allocations = ALLOCATOR.count() - before;
     times.whole.push((on_processor(clock) - begin) as f64 / messages.len() as f64);
     (times.allocations, times.allocations_over) = (allocations, messages.len() - half);
     let published = &gateway.metrics.ingest.ticks_published;

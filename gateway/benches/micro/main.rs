@@ -12,14 +12,8 @@
 //! latencies.
 //! `cargo bench -p gateway --bench micro` times everything; `-- TEXT` only workloads whose names hold it;
 //! `-- --json` for machines; `-- --instructions [--update]` counts and compares (see `instructions`).
-#![allow(
-    clippy::print_stdout,
-    missing_docs,
-    unsafe_code,
-    reason = "a benchmark prints its table, and counts what the allocator is asked for"
-)]
+#![allow(clippy::print_stdout, missing_docs, reason = "a benchmark prints its table")]
 
-mod allocations;
 mod baseline;
 mod case;
 mod decode;

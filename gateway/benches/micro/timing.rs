@@ -5,8 +5,14 @@
 
 use std::time::Instant;
 
-use crate::allocations;
+use allocations::Counting;
+use mimalloc::MiMalloc;
+
 use crate::case::{Case, Workload, run_in_bursts};
+
+/// What the gateway runs with, counted.
+#[global_allocator]
+static ALLOCATOR: Counting<MiMalloc> = Counting::new(MiMalloc);
 
 const ROUNDS: usize = 15;
 /// Long enough that the clock and the call do not show.
@@ -36,9 +42,9 @@ fn time(case: &mut dyn Case, count: u64) -> f64 {
 pub(crate) fn count_allocations(case: &mut dyn Case, count: u64) -> u64 {
     let mut sum = 0;
     run_in_bursts(case, count, |case, count| {
-        let before = allocations::count();
+        let before = ALLOCATOR.count();
         case.run(count);
-        sum += allocations::count() - before;
+        sum += ALLOCATOR.count() - before;
     });
     sum
 }

@@ -1,44 +1,16 @@
 //! A tick costs a shard no allocation once it has warmed up, from the record to the bytes of
 //! sessions that keep up.
-#![allow(
-    unsafe_code,
-    reason = "counting what the allocator is asked for takes a wrapper around it"
-)]
 
 mod scene;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::alloc::System;
 
+use allocations::Counting;
 use market::Tick;
 use scene::{Scene, book, quote, trade};
 
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting<System> = Counting::new(System);
 
 const CHANNELS: [&str; 4] = [
     r#""channel":"ticker","event_trigger":"bbo""#,
@@ -82,7 +54,7 @@ fn a_shard_that_has_warmed_up_folds_and_tells_ticks_without_allocating() {
     let rounds_max = 40_000;
     for round in 1..=rounds_max {
         let records = records(&mut scene, round);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = ALLOCATOR.count();
         for record in &records {
             let tick = Tick::decode(record).expect("whole");
             scene.fanout.handle_tick(&tick).expect("in step");
@@ -93,7 +65,7 @@ fn a_shard_that_has_warmed_up_folds_and_tells_ticks_without_allocating() {
             taken_bytes += out.len();
         }
         scene.fanout.end_cycle();
-        let count = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        let count = ALLOCATOR.count() - before;
         assert!(round < rounds_max / 2 || count == 0, "{count} allocations in round {round}");
     }
     assert!(taken_bytes > 1_000_000);
