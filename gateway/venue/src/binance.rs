@@ -11,18 +11,14 @@ use market::{Nanos, OrderKind, Side};
 use crate::DecodeError;
 use crate::DecodeError::{BadNumber, BadValue, Missing, UnknownShape};
 use crate::document::{Document, Value};
-use crate::event::{Ack, BookDelta, BookSnapshot, Event, Ignored, Level, Quote, Trade, UpdateIds};
+use crate::event::{
+    Ack, BookDelta, BookSnapshot, Event, Ignored, Level, Levels, Quote, Trade, UpdateIds,
+};
 
 /// Decodes messages of this dialect.
 pub struct Binance {
     document: Document,
     levels: Levels,
-}
-
-#[derive(Default)]
-struct Levels {
-    bids: Vec<Level>,
-    asks: Vec<Level>,
 }
 
 impl Binance {

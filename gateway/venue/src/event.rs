@@ -15,6 +15,13 @@ pub struct Level {
     pub size: Decimal,
 }
 
+/// The buffers in which a decoder gathers a book's levels, and which its events borrow.
+#[derive(Default)]
+pub(crate) struct Levels {
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
+}
+
 /// One thing a venue said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'a> {

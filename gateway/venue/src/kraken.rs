@@ -11,19 +11,13 @@ use crate::DecodeError;
 use crate::DecodeError::{BadNumber, BadValue, Missing, UnknownShape};
 use crate::document::{Document, Value};
 use crate::event::{
-    Ack, BookDelta, BookSnapshot, Event, Ignored, Instrument, Level, Ticker, Trade,
+    Ack, BookDelta, BookSnapshot, Event, Ignored, Instrument, Level, Levels, Ticker, Trade,
 };
 
 /// Decodes messages of this dialect.
 pub struct Kraken {
     document: Document,
     levels: Levels,
-}
-
-#[derive(Default)]
-struct Levels {
-    bids: Vec<Level>,
-    asks: Vec<Level>,
 }
 
 impl Kraken {
