@@ -15,14 +15,19 @@
 //! the history is short enough to be outrun.
 #![expect(clippy::print_stdout, reason = "the seed of a failure is to be seen")]
 
+mod book;
 mod dashboard;
+mod followed;
+mod said;
 mod venue;
 
 use std::collections::BTreeMap;
 
-use dashboard::{Dashboard, Followed, Terms};
+use dashboard::Dashboard;
 use fanout::{Fanout, HistoryLimits, Limits, SessionKey};
+use followed::Followed;
 use market::{Nanos, Tick};
+use said::Terms;
 use venue::Venue;
 
 /// Channels, and for each the parameters a dashboard may make its habit.

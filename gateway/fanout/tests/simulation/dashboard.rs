@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::followed::{Followed, Item, Leave, Terms, X};
+use crate::followed::{Followed, Leave};
+use crate::said::{Item, Terms, X};
 use crate::shard::EPOCH;
 use crate::timeline::Timeline;
 

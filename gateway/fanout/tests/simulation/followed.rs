@@ -1,45 +1,10 @@
 //! One subscription as a dashboard follows it, each frame held against the past it speaks of.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
+use crate::book::Book;
 use crate::dashboard::Name;
+use crate::said::{Item, Terms, X, mantissa};
 use crate::timeline::Past;
 use crate::venue::Symbol;
-
-#[derive(Deserialize)]
-pub(crate) struct X {
-    seq: Option<u64>,
-    first_seq: Option<u64>,
-    merged: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Level<'a> {
-    #[serde(borrow)]
-    price: &'a RawValue,
-    #[serde(borrow)]
-    qty: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Item<'a> {
-    pub(crate) symbol: &'a str,
-    #[serde(borrow, default)]
-    bids: Vec<Level<'a>>,
-    #[serde(borrow, default)]
-    asks: Vec<Level<'a>>,
-    checksum: Option<u32>,
-    trade_id: Option<u64>,
-    #[serde(borrow)]
-    bid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    last: Option<&'a RawValue>,
-    #[serde(borrow)]
-    close: Option<&'a RawValue>,
-}
 
 /// What a connection excuses.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,27 +13,6 @@ pub(crate) struct Leave {
     pub(crate) to_merge: bool,
     /// The shard's history is so short that what was to be replayed may be gone by then.
     pub(crate) is_late: bool,
-}
-
-/// How a subscription is served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Terms {
-    pub(crate) sequenced: bool,
-    pub(crate) pace_ms: u64,
-    /// Ranges are announced instead of merged.
-    pub(crate) skip: bool,
-}
-
-impl Terms {
-    /// The `x` that asks for them.
-    pub(crate) fn ask(self) -> String {
-        let on_slow = if self.skip { r#","on_slow":"skip""# } else { "" };
-        let pace = match self.pace_ms {
-            0 => String::new(),
-            ms => format!(r#","conflate_ms":{ms}"#),
-        };
-        format!(r#""seq":{}{pace}{on_slow}"#, self.sequenced)
-    }
 }
 
 /// The subscription.
@@ -87,8 +31,7 @@ pub(crate) struct Followed {
     pub(crate) may_merge: bool,
     /// It was told that everything missed is replayed.
     is_resuming: bool,
-    bids: BTreeMap<i64, i64>,
-    asks: BTreeMap<i64, i64>,
+    book: Book,
     trade_id: u64,
     /// Bid, last or close.
     newest: Option<i64>,
@@ -107,8 +50,7 @@ impl Followed {
             has_value: false,
             may_merge: false,
             is_resuming: false,
-            bids: BTreeMap::new(),
-            asks: BTreeMap::new(),
+            book: Book::default(),
             trade_id: 0,
             newest: None,
         }
@@ -153,7 +95,7 @@ impl Followed {
         }
         for item in items {
             match self.channel {
-                "book" => self.receive_book(kind, item),
+                "book" => self.book.receive(kind, item, self.depth),
                 "trade" => self.receive_trade(kind, item, past),
                 "ticker" if self.is_on_trades => self.newest = item.last.and_then(mantissa),
                 "ticker" => self.newest = item.bid.and_then(mantissa),
@@ -192,31 +134,6 @@ impl Followed {
         self.trade_id = id;
     }
 
-    fn receive_book(&mut self, kind: &str, item: &Item<'_>) {
-        if kind == "snapshot" {
-            self.bids.clear();
-            self.asks.clear();
-        }
-        for level in &item.bids {
-            set(&mut self.bids, level);
-            while self.bids.len() > self.depth {
-                self.bids.pop_first();
-            }
-        }
-        for level in &item.asks {
-            set(&mut self.asks, level);
-            while self.asks.len() > self.depth {
-                self.asks.pop_last();
-            }
-        }
-        let mut text = String::new();
-        let asks = self.asks.iter().take(10);
-        for (price, size) in asks.chain(self.bids.iter().rev().take(10)) {
-            text.extend([price.to_string(), size.to_string()]);
-        }
-        assert_eq!(item.checksum, Some(crc32(text.as_bytes())), "the book is another");
-    }
-
     /// Updates up to `to` are announced as missed.
     pub(crate) fn gap(&mut self, from: u64, to: u64, leave: Leave) {
         let may = leave.to_merge || self.may_merge || (self.is_resuming && leave.is_late);
@@ -233,35 +150,10 @@ impl Followed {
     /// It holds what the venue holds.
     pub(crate) fn is_true(&self, naive: &Symbol) -> bool {
         match self.channel {
-            "book" => {
-                self.bids.iter().rev().eq(naive.bids.iter().rev().take(self.depth))
-                    && self.asks.iter().eq(naive.asks.iter().take(self.depth))
-            }
+            "book" => self.book.is_top_of(naive, self.depth),
             "trade" => self.trade_id == naive.trade_ids.len() as u64,
             "ticker" if !self.is_on_trades => self.newest == naive.quote.map(|quote| quote.0),
             _ => self.newest == naive.last,
         }
     }
-}
-
-fn set(side: &mut BTreeMap<i64, i64>, level: &Level<'_>) {
-    let price = mantissa(level.price).expect("a price");
-    match mantissa(level.qty).expect("a size") {
-        0 => assert!(side.remove(&price).is_some(), "a removal of what is not there"),
-        size => drop(side.insert(price, size)),
-    }
-}
-
-/// The digits of a number; none where nothing is known.
-fn mantissa(raw: &RawValue) -> Option<i64> {
-    raw.get().replace('.', "").parse().ok()
-}
-
-/// The plain bitwise CRC32, to owe nothing to the crate under test.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
-        })
-    })
 }

@@ -18,9 +18,14 @@
 //! `SEEDS=20000 cargo test --release -p fanout --test simulation`.
 #![expect(clippy::print_stdout, reason = "the seed of a failure is to be seen")]
 
+#[path = "../model/book.rs"]
+mod book;
 mod dashboard;
 mod followed;
 mod link;
+#[path = "../model/said.rs"]
+#[allow(dead_code, reason = "shared with the model, which reads the rest")]
+mod said;
 mod shard;
 mod timeline;
 #[path = "../model/venue.rs"]

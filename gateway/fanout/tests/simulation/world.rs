@@ -1,8 +1,8 @@
 //! The world of one run: who acts when, and what time does to it.
 
 use crate::dashboard::{Dashboard, End, Name, masked};
-use crate::followed::Terms;
 use crate::link::Quality;
+use crate::said::Terms;
 use crate::shard::{Line, Shard};
 use crate::timeline::Timeline;
 
