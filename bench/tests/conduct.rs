@@ -11,29 +11,20 @@
 mod scripted;
 
 use bench::verify::verdict::Verdict;
+use bench::verify::verify;
 use bench::verify::violation::Kind;
-use bench::verify::{VerifyOptions, verify};
-use clap::Parser;
 use scripted::Gateway;
 use scripted::living::Fault;
 
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    options: VerifyOptions,
-}
-
 fn judge(fault: Fault, more: &[&str]) -> Verdict {
     let gateway = Gateway::living(fault);
-    let ca = gateway.ca.to_str().unwrap().to_owned();
-    let mut line = vec!["verify", "--url", &gateway.url, "--ca", &ca, "--symbols", "BTC/USD"];
-    line.extend_from_slice(&["--sessions", "8", "--ready-max", "30"]);
+    let mut line = vec!["--symbols", "BTC/USD", "--sessions", "8", "--ready-max", "30"];
     line.extend_from_slice(&["--seconds", "3", "--settle", "1", "--grace", "0.5"]);
     if !more.contains(&"--channels") {
         line.extend_from_slice(&["--channels", "ticker,trade"]);
     }
     line.extend_from_slice(more);
-    verify(&Line::try_parse_from(line).unwrap().options).unwrap()
+    verify(&gateway.options(&line)).unwrap()
 }
 
 const STORM: [&str; 3] = ["--storm", "--storm-every", "0.4"];

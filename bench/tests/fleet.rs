@@ -6,26 +6,18 @@ mod scripted;
 
 use std::sync::Arc;
 
+use bench::fleet::fleet;
 use bench::fleet::outcome::Outcome;
-use bench::fleet::{FleetOptions, fleet};
-use clap::Parser;
 use scripted::market::{Market, SNAPSHOT};
 use scripted::{Gateway, Script, Step};
 
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    options: FleetOptions,
-}
-
 fn measure(steps: Vec<Step>, more: &[&str]) -> Outcome {
     let gateway = Gateway::start(Script { requests: 1, refused: None, steps: Arc::new(steps) });
-    let ca = gateway.ca.to_str().unwrap().to_owned();
-    let mut line = vec!["fleet", "--url", &gateway.url, "--ca", &ca, "--symbols", "BTC/USD"];
-    line.extend_from_slice(&["--sessions", "40", "--channels", "ticker", "--threads", "2"]);
+    let mut line = vec!["--symbols", "BTC/USD", "--channels", "ticker"];
+    line.extend_from_slice(&["--sessions", "40", "--threads", "2"]);
     line.extend_from_slice(&["--seconds", "0.3", "--connecting-max", "4"]);
     line.extend_from_slice(more);
-    fleet(&Line::try_parse_from(line).unwrap().options).unwrap()
+    fleet(&gateway.options(&line)).unwrap()
 }
 
 #[test]

@@ -16,20 +16,11 @@ use std::sync::Arc;
 use bench::verify::verdict::Verdict;
 use bench::verify::violation::Kind;
 use bench::verify::{VerifyOptions, verify};
-use clap::Parser;
 use scripted::market::{Market, SNAPSHOT, gap};
 use scripted::{Gateway, Script, Step, frame};
 
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    options: VerifyOptions,
-}
-
 fn options(gateway: &Gateway, more: &[&str]) -> VerifyOptions {
-    let ca = gateway.ca.to_str().unwrap().to_owned();
-    let mut line = vec!["verify", "--url", &gateway.url, "--sessions", "3", "--ca", &ca];
-    line.extend_from_slice(&["--ready-max", "30"]);
+    let mut line = vec!["--sessions", "3", "--ready-max", "30"];
     if !more.contains(&"--seconds") {
         line.extend_from_slice(&["--seconds", "0.1"]);
     }
@@ -37,7 +28,7 @@ fn options(gateway: &Gateway, more: &[&str]) -> VerifyOptions {
         line.extend_from_slice(&["--symbols", "BTC/USD"]);
     }
     line.extend_from_slice(more);
-    Line::try_parse_from(line).unwrap().options
+    gateway.options(&line)
 }
 
 fn script(steps: Vec<Step>) -> Script {

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bench::load::clock::now_ns;
 use bench::load::upgrade::accept_of;
+use clap::{Args, Parser};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::PrivateKeyDer;
 
@@ -74,6 +75,18 @@ impl Gateway {
         });
         Self { url, ca, peers, _directory: directory }
     }
+
+    /// The options of a command that is aimed at it, as they are read from a command line.
+    pub fn options<O: Args>(&self, line: &[&str]) -> O {
+        let aimed = ["bench", "--url", &self.url, "--ca", self.ca.to_str().unwrap()];
+        Line::try_parse_from([&aimed, line].concat()).unwrap().options
+    }
+}
+
+#[derive(Parser)]
+struct Line<O: Args> {
+    #[command(flatten)]
+    options: O,
 }
 
 /// A certificate of its own: its file, what a server does with it, and the folder it lies in.
