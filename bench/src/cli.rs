@@ -138,10 +138,10 @@ Examples:
     bench verify --url wss://md.example.com/v2 --symbols BTC/USD,ETH/USD --depth 1000 --json";
 
 const FLEET_HELP: &str = "\
-Latency counts from the tick's own time (x.ts_event, or the item's timestamp) to the moment its bytes
-were read; both clocks must agree, so run it on the machine that stamps. Let the simulator stamp
-intended times, then a late tick counts as late. The load side's own turns and the machine's hiccups
-are measured beside it: a run in which the load side was late is marked INVALID.
+Latency counts from the tick's own time (x.ts_event, or the item's timestamp) to the moment its
+bytes were read; both clocks must agree, so run it on the machine that stamps. Let the simulator
+stamp intended times, then a late tick counts as late. The load side's own turns and the machine's
+hiccups are measured beside it: a run in which the load side was late is marked INVALID.
 
 Exit code: 0 measured, 1 something was lost, out of order, refused or ended, 2 wrong usage,
 3 could not connect.
@@ -153,12 +153,12 @@ Examples:
     bench fleet --insecure --sessions 1000 --symbols BTC/USD --channels ticker --json hot.json";
 
 const RUN_HELP: &str = "\
-Starts feed-sim and the server, each on its core, with a config and a certificate of its own; connects
-the fleet, warms up, measures, and ends everything, also on Ctrl-C. The reports (result.json,
-latency.hlog, report.html) go to target/bench/SCENARIO-TIME.
+Starts feed-sim and the server, each on its core, with a config and a certificate of its own;
+connects the fleet, warms up, measures, and ends everything, also on Ctrl-C. The reports
+(result.json, latency.hlog, report.html) go to target/bench/SCENARIO-TIME.
 
-Exit code: 0 measured, 1 the server lost, reordered or refused something, 2 wrong usage or a program
-failed, 4 the figures are worthless because the load side or the feed was the bottleneck.
+Exit code: 0 measured, 1 the server lost, reordered or refused something, 2 wrong usage or a
+program failed, 4 the figures are worthless because the load side or the feed was the bottleneck.
 
 Examples:
   A thousand dashboards, twenty symbols each:

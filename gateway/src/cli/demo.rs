@@ -36,7 +36,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     symbols: usize,
     /// Ticks a second over all symbols, up to 200000
-    #[arg(long, value_name = "TICKS", default_value_t = 500.0)]
+    #[arg(long, value_name = "TICKS", default_value_t = 500.0, allow_negative_numbers = true)]
     rate: f64,
     /// Folder of the kept certificate; by default `gateway` below `$XDG_STATE_HOME` or
     /// `~/.local/state`

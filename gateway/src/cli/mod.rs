@@ -1,11 +1,12 @@
 //! The command line: what it takes, what it says, and the exit code of each outcome.
 //!
 //! Standard output carries what was asked for (`check`, `demo`'s page address), standard error
-//! carries log lines and errors.
+//! carries log lines, errors, and the key that `key` made.
 
 mod check;
 mod ctl;
 mod demo;
+mod key;
 mod logging;
 mod output;
 mod serve;
@@ -34,6 +35,7 @@ Examples:
   gateway check --config config/gateway-kraken.toml     what would happen, and what is wrong
   gateway run   --config config/gateway-kraken.toml     Kraken's live market
   gateway ctl   sessions                                who is connected to the one that runs
+  gateway key   risk-engine                             an API key for a program
 
 Exit codes: 0 ended in order, 1 could not start or had to end, 2 command line or config cannot be
 used, 70 a bug of the gateway ended it.";
@@ -45,7 +47,8 @@ Examples:
 
 SIGTERM or Ctrl-C closes every session with code 1012, spread over shard.drain_window_ms, and
 ends within shard.stop_timeout_ms; a second one ends at once. SIGHUP reads the config, the
-certificate and its key anew: `gateway ctl reload` does the same and says what changed. Every key is explained in config/gateway.toml.";
+certificate and its key anew: `gateway ctl reload` does the same and says what changed. Every
+setting is explained in config/gateway.toml.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -60,7 +63,7 @@ Connects to nothing and listens nowhere. Exit code 0: the config can be used, 2:
 struct Cli {
     /// Which log lines are shown on standard error: error, warn, info, debug, trace, or pairs such
     /// as `info,gateway::ingest=debug`. Goes before `RUST_LOG`, which goes before the config
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Options of every command")]
     log: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -80,11 +83,14 @@ enum Command {
     /// Look into a running gateway, and steer it
     #[command(after_help = ctl::EXAMPLES)]
     Ctl(ctl::Options),
+    /// Make an API key: the lines for credentials.toml, and the key for its owner
+    #[command(after_help = key::EXAMPLES)]
+    Key(key::Options),
 }
 
 #[derive(Debug, Args)]
 struct RunOptions {
-    /// The config file; config/gateway.toml explains every key
+    /// The config file; config/gateway.toml explains every setting
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// Serve sessions at /conformance that hear their own messages, for suites of tests; refused
@@ -107,10 +113,10 @@ struct CheckOptions {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     /// The operator's.
-    #[error("{0:#}")]
+    #[error("{}", words(.0))]
     Usage(anyhow::Error),
     /// The machine's or the surroundings'.
-    #[error("{0:#}")]
+    #[error("{}", words(.0))]
     Runtime(anyhow::Error),
     /// Ours.
     #[error("{0}; this is a bug of the gateway")]
@@ -140,6 +146,19 @@ impl From<ConfigError> for Failure {
     }
 }
 
+/// An error and what is behind it, each said once: some errors say their cause themselves.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.ends_with(&cause) {
+            words += &[": ", &cause].concat();
+        }
+    }
+    words
+}
+
 /// Runs what the command line asks for.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -149,6 +168,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(options) => check::check(&options.config, options.json),
         Command::Demo(options) => demo::demo(&options, level),
         Command::Ctl(options) => ctl::ctl(&options),
+        Command::Key(options) => key::key(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -194,6 +214,16 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_cause_that_an_error_says_itself_is_not_said_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cert.pem: {0}")]
+        struct Unreadable(#[source] std::fmt::Error);
+        let cause = std::fmt::Error.to_string();
+        let error = anyhow::Error::new(Unreadable(std::fmt::Error)).context("the demo");
+        assert_eq!(words(&error), format!("the demo: cert.pem: {cause}"));
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -10,6 +10,12 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Prints a line for the person in front, beside what was asked for.
+pub(super) fn note(line: &str) {
+    // Nobody is left to be told.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Prints an error's words, each line marked.
 pub(super) fn error(words: &str) {
     let stderr = io::stderr();

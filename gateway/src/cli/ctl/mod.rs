@@ -36,6 +36,7 @@ Exit codes: 0 done, 1 no answer or refused by the gateway, 2 command line or fil
 4 no such session or symbol.";
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every order")]
 pub(super) struct Options {
     /// Address of the admin port
     #[arg(long, global = true, value_name = "ADDRESS")]
@@ -181,7 +182,11 @@ fn client(options: &Options) -> Result<Client, Failure> {
         None => None,
     };
     let address = match (&options.admin, &config) {
-        (Some(address), _) => address.clone(),
+        (Some(address), _) if address.contains(':') => address.clone(),
+        (Some(address), _) => {
+            let wrong = anyhow!("--admin {address:?}: must be HOST:PORT, such as 127.0.0.1:9100");
+            return Err(Failure::Usage(wrong));
+        }
         (None, Some(admin)) => admin.listen.to_string(),
         (None, None) => "127.0.0.1:9100".to_owned(),
     };
