@@ -41,6 +41,16 @@ pub enum AccessError {
     },
 }
 
+impl AccessError {
+    /// The file that cannot be used.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::Unreadable { file, .. } | Self::NoAuthority { file } => file,
+            Self::File(error) => &error.file,
+        }
+    }
+}
+
 /// What is in force.
 #[derive(Debug)]
 pub struct Access {

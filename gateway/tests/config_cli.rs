@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use gateway::door::certificate::ensure_self_signed;
+use market::Nanos;
+use rights::{Authenticator, Credentials, Register, Secret, Wall};
 
 const CONFIG: &str = "\
 [door]
@@ -78,6 +80,23 @@ fn a_config_that_cannot_be_used_ends_with_2_and_every_reason() {
 }
 
 #[test]
+fn a_key_of_another_certificate_is_told_once_and_before_the_start() {
+    let folder = folder_with(CONFIG);
+    let other = folder_with(CONFIG);
+    std::fs::copy(other.path().join("key.pem"), folder.path().join("key.pem")).expect("copied");
+    for command in ["check", "run"] {
+        let refused = gateway(folder.path(), &[command, "--config", "g.toml"]);
+        let errors = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{command}: {errors}");
+        assert_eq!(errors.matches("KeyMismatch").count(), 1, "{command}: {errors}");
+        assert!(errors.contains("door.key_file"), "{command}: {errors}");
+    }
+    let json = gateway(folder.path(), &["check", "--json", "--config", "g.toml"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((json.status.code(), &report["usable"]), (Some(2), &false.into()));
+}
+
+#[test]
 fn usage_errors_end_with_2_and_help_with_0_and_examples() {
     let folder = folder_with(CONFIG);
     for wrong in [
@@ -86,14 +105,35 @@ fn usage_errors_end_with_2_and_help_with_0_and_examples() {
         &["run", "--config", "g.toml", "--log", "x=y=z"],
         &["demo", "--listen", "0.0.0.0:0"],
         &["demo", "--rate", "0", "--data-dir", "."],
+        &["key"],
+        &["key", "anonymous"],
+        &["key", "robot", "--expires", "tomorrow"],
     ] {
         assert_eq!(gateway(folder.path(), wrong).status.code(), Some(2), "{wrong:?}");
     }
-    for command in ["run", "check", "demo"] {
+    for command in ["run", "check", "demo", "key"] {
         let help = gateway(folder.path(), &[command, "--help"]);
         assert_eq!(help.status.code(), Some(0));
         assert!(text(&help.stdout).contains(&format!("  gateway {command}")), "{command}");
     }
+}
+
+#[test]
+fn a_key_is_shown_once_and_its_lines_let_its_owner_in() {
+    let folder = folder_with(CONFIG);
+    let line = ["key", "risk \"engine\"", "--group", "desk", "--expires", "2100-01-01T00:00:00Z"];
+    let made = gateway(folder.path(), &line);
+    assert_eq!(made.status.code(), Some(0));
+    let (lines, shown) = (text(&made.stdout), text(&made.stderr));
+    let key = shown.trim().strip_prefix("key: ").expect("it is shown");
+    let secret = key.rsplit('_').next().expect("a key has three parts");
+    assert!(!lines.contains(secret), "the lines are no secret: {lines}");
+    let register = Register::parse(&lines, Path::new("c.toml")).expect("it can be read");
+    let credentials = Credentials::ApiKey(Secret::new(key));
+    let identity = Authenticator::new(register, None).authenticate(&credentials, Wall(Nanos(1)));
+    let identity = identity.expect("its owner is let in");
+    assert_eq!(identity.user(), "risk \"engine\"");
+    assert_eq!(identity.expires_at(), Some(Wall::from_seconds(4_102_444_800)));
 }
 
 #[test]

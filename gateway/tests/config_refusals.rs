@@ -199,8 +199,8 @@ fn log_levels_that_name_no_module_are_refused_and_not_cut_in_half() {
     check(
         "[ring]",
         "[log]\nlevel = '  \u{feb7}\t=('\n[ring]",
-        "gateway.toml:7: log.level = \"  \u{feb7}\\t=(\": must be error, warn, info, debug or trace, \
-         or module=level pairs",
+        "gateway.toml:7: log.level = \"  \u{feb7}\\t=(\": must be error, warn, info, debug, trace, or \
+         pairs such as info,gateway::ingest=debug",
     );
 }
 
@@ -245,6 +245,27 @@ fn files_that_are_absent_or_hold_something_else_are_refused_with_their_lines() {
         config::load(&folder.path().join("absent.toml")),
         Err(ConfigError::Unreadable { .. })
     ));
+}
+
+#[test]
+fn a_fault_in_who_may_see_what_is_put_down_to_the_key_that_names_its_file() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    ensure_self_signed(folder.path()).expect("a certificate can be made");
+    let file = folder.path().join("gateway.toml");
+    let auth = "[auth]\ncredentials_file = 'c.toml'\nentitlements_file = 'e.toml'\n\n[ring]";
+    let rules = "[[rules]]\nsymbols = ['*']\nquality = 'fast'\n";
+    for (name, text) in [
+        ("gateway.toml", &*GOOD.replacen("[ring]", auth, 1)),
+        ("c.toml", "[anonymous]\n"),
+        ("e.toml", rules),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("a file can be written");
+    }
+    let Err(ConfigError::Refused { refusals, .. }) = config::load(&file) else {
+        panic!("there is no such quality");
+    };
+    assert_eq!((refusals.len(), &*refusals[0].key), (1, "auth.entitlements_file"), "{refusals:?}");
+    assert!(refusals[0].reason.contains("e.toml:3: rules.quality"), "{refusals:?}");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use anyhow::anyhow;
 use gateway::config::{self, Config, ConfigError, Dialect, Feed, FeedSymbols, Loaded};
+use gateway::door::keyring::Pair;
 use serde_json::{Value, json};
 
 use super::{Failure, output};
@@ -13,17 +15,29 @@ use super::{Failure, output};
 pub(super) fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
     let loaded = match config::load(file) {
         Ok(loaded) => loaded,
-        Err(error) if as_json => {
-            print(&format!("{:#}\n", refusals_json(file, &error)))?;
-            return Err(Failure::Told);
-        }
+        Err(error) if as_json => return refuse(file, &refusals(&error)),
         Err(error) => return Err(error.into()),
     };
+    // Each file by itself is good by now.
+    let door = &loaded.config.door;
+    if let Err(error) = Pair::read(&door.cert_file, &door.key_file) {
+        if as_json {
+            return refuse(file, &json!([{ "key": "door.key_file", "reason": error.to_string() }]));
+        }
+        return Err(Failure::Usage(anyhow!("{}: {error}", file.display())));
+    }
     if as_json {
         print(&format!("{:#}\n", json(file, &loaded)))
     } else {
         print(&text(file, &loaded))
     }
+}
+
+fn refuse(file: &Path, refusals: &Value) -> Result<(), Failure> {
+    let name = file.display().to_string();
+    let report = json!({ "file": name, "usable": false, "refusals": refusals });
+    print(&format!("{report:#}\n"))?;
+    Err(Failure::Told)
 }
 
 fn print(text: &str) -> Result<(), Failure> {
@@ -165,13 +179,12 @@ fn feed_json(feed: &Feed) -> Value {
     })
 }
 
-fn refusals_json(file: &Path, error: &ConfigError) -> Value {
-    let refusals = match error {
-        ConfigError::Unreadable { reason, .. } => vec![json!({ "reason": reason })],
+fn refusals(error: &ConfigError) -> Value {
+    match error {
+        ConfigError::Unreadable { reason, .. } => json!([{ "reason": reason }]),
         ConfigError::Refused { refusals, .. } => refusals
             .iter()
             .map(|r| json!({ "line": r.line, "key": r.key, "value": r.value, "reason": r.reason }))
             .collect(),
-    };
-    json!({ "file": file.display().to_string(), "usable": false, "refusals": refusals })
+    }
 }

@@ -20,6 +20,9 @@ use super::{Failure, output};
 
 /// Lines that wait to be written; one more is dropped.
 const LINES_MAX: usize = 4096;
+/// What may be said instead.
+const LEVELS: &str =
+    "say error, warn, info, debug, trace, or pairs such as info,gateway::ingest=debug";
 /// Wait for the last lines to be written at the end.
 const FINISH_MAX: Duration = Duration::from_secs(1);
 
@@ -47,7 +50,7 @@ pub(super) fn start(option: Option<&str>, from_config: &str) -> Result<Log, Fail
     let environment = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
     let level = option.or(environment.as_deref()).unwrap_or(from_config);
     let filter = log_filter(level)
-        .map_err(|error| Failure::Usage(anyhow!("log level {level:?}: {error}")))?;
+        .map_err(|error| Failure::Usage(anyhow!("log level {level:?}: {error}; {LEVELS}")))?;
     let (lines, waiting) = bounded(LINES_MAX);
     let dropped = Arc::new(AtomicU64::new(0));
     let queue = Queue { lines: lines.clone(), dropped: Arc::clone(&dropped) };

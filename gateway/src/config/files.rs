@@ -21,8 +21,8 @@ const OTHER_DESCRIPTORS: usize = 64;
 /// Bytes of a price level with its share of the book's bookkeeping; an upper bound.
 const LEVEL_BYTES: u64 = 48;
 
-/// Bytes of a session that holds nothing, measured with ten thousand (2.5 to 2.7 KiB), rounded up.
-pub const SESSION_BYTES: u64 = 3072;
+/// Bytes of a session, measured with ten thousand of one subscription each (4.2 KiB), rounded up.
+pub const SESSION_BYTES: u64 = 4352;
 /// Bytes of one subscription, its place in the list of its class included, rounded up.
 pub const SUBSCRIPTION_BYTES: u64 = 128;
 
@@ -91,10 +91,8 @@ pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {
         note("ingest.feeds.ca_file", at, file, certificates(file));
     }
     if let Err(error) = Access::load(&config.auth) {
-        let key = match &config.auth.credentials_file {
-            Some(_) if lines.of("auth.credentials_file", 0).is_some() => "auth.credentials_file",
-            _ => "auth.entitlements_file",
-        };
+        let is_of_rules = config.auth.entitlements_file.as_deref() == Some(error.file());
+        let key = if is_of_rules { "auth.entitlements_file" } else { "auth.credentials_file" };
         let reason = error.to_string().replace('\n', "; ");
         refusals.push(Refusal { line: lines.of(key, 0), key: key.to_owned(), value: None, reason });
     }

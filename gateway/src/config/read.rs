@@ -324,7 +324,8 @@ fn read_admin(mut section: Section<'_, '_>, folder: &Path) -> Option<Admin> {
 fn read_log(mut section: Section<'_, '_>) -> String {
     let level = section.text_or("level", "info");
     if log_filter(&level.value).is_err() {
-        let reason = "must be error, warn, info, debug or trace, or module=level pairs";
+        let reason = "must be error, warn, info, debug, trace, or pairs such as \
+                      info,gateway::ingest=debug";
         section.refuse(level.line, "level", Some(&level.value), reason);
     }
     section.finish();

@@ -4,7 +4,7 @@
 //! answer.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Client {
         let answer = self
             .exchange(method, path, body)
             .with_context(|| format!("the gateway's admin port, {}", self.address))
-            .map_err(Failure::Runtime)?;
+            .map_err(|error| Failure::Runtime(hinted(error)))?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).unwrap_or_default();
         let value: Value = serde_json::from_str(body).unwrap_or_default();
@@ -77,6 +77,15 @@ impl Client {
         }
         Ok(answer)
     }
+}
+
+/// Where nobody listens, the next thing to look at.
+fn hinted(error: anyhow::Error) -> anyhow::Error {
+    let io = error.root_cause().downcast_ref::<io::Error>();
+    if io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused) {
+        return anyhow!("{error:#}; is it running? --admin or --config name another port");
+    }
+    error
 }
 
 /// A text as it may stand in a path or a query.

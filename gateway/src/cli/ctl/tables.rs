@@ -75,7 +75,7 @@ pub(super) fn sessions(answer: &Value) -> String {
         ("since", "since"),
         ("held", "subscriptions"),
         ("behind", "behind"),
-        ("queued", "queue_bytes"),
+        ("outbox", "outbox_bytes"),
         ("merged", "merged"),
         ("missed", "missed"),
         ("gaps", "gaps"),
