@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "a test says by its name what it is for")]
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,10 +58,7 @@ impl Program {
     }
 
     fn nice(&self, name: &str) -> i32 {
-        let stat = std::fs::read_to_string(self.thread(name).join("stat")).expect("it lives");
-        // Behind the name's parenthesis stands field 3; nice is field 19.
-        let (_, rest) = stat.rsplit_once(") ").expect("a name");
-        rest.split(' ').nth(16).expect("nice").parse().expect("a number")
+        nice_of(&self.thread(name))
     }
 
     /// Time on a processor, and how often the thread went to sleep.
@@ -80,6 +77,14 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Of a thread or process, by its folder under /proc.
+fn nice_of(folder: &Path) -> i32 {
+    let stat = std::fs::read_to_string(folder.join("stat")).expect("it lives");
+    // Behind the name's parenthesis stands field 3; nice is field 19.
+    let (_, rest) = stat.rsplit_once(") ").expect("a name");
+    rest.split(' ').nth(16).expect("nice").parse().expect("a number")
 }
 
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -107,7 +112,12 @@ fn door_and_admin_stand_back_and_ingest_and_shards_do_not() {
         (found == [7, 13]).then_some(found)
     });
     assert_eq!(admin, [7, 13]);
-    assert_eq!([program.nice("ingest"), program.nice("shard-0")], [0, 0]);
+    let ours = nice_of(Path::new("/proc/self"));
+    assert_eq!(
+        [program.nice("ingest"), program.nice("shard-0")],
+        [ours, ours],
+        "as it was started"
+    );
 }
 
 #[test]
