@@ -3,6 +3,8 @@
 
 mod scene;
 
+use fanout::SessionKey;
+use market::Body;
 use scene::{Scene, book, quote, trade};
 
 const A: u32 = 0;
@@ -14,13 +16,19 @@ fn ask(method: &str, channel: &str, x: &str) -> String {
     )
 }
 
+/// A session that was shown the first value of A, with its number.
+fn subscribed(first: Body<'_>, channel: &str) -> (Scene, SessionKey) {
+    let mut scene = Scene::new(&["A"]);
+    scene.tick(A, first);
+    let key = scene.open();
+    scene.ask(key, &ask("subscribe", channel, r#""seq":true"#));
+    scene.written(key);
+    (scene, key)
+}
+
 #[test]
 fn a_change_of_pace_forgets_no_update_that_was_not_sent() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &ask("subscribe", "ticker", r#""seq":true"#));
-    scene.written(key);
+    let (mut scene, key) = subscribed(quote(10), "ticker");
     scene.tick(A, quote(11));
     scene.ask(key, &ask("reconfigure", "ticker", r#""conflate_ms":1000"#));
     scene.block(key);
@@ -33,11 +41,7 @@ fn a_change_of_pace_forgets_no_update_that_was_not_sent() {
 
 #[test]
 fn a_change_of_pace_keeps_the_book_that_was_sent() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, book(&[(10, 1)], &[]));
-    let key = scene.open();
-    scene.ask(key, &ask("subscribe", "book", r#""seq":true"#));
-    scene.written(key);
+    let (mut scene, key) = subscribed(book(&[(10, 1)], &[]), "book");
     scene.tick(A, book(&[(9, 5)], &[]));
     scene.ask(key, &ask("reconfigure", "book", r#""conflate_ms":1000"#));
     scene.block(key);
@@ -77,11 +81,7 @@ fn who_skips_and_who_merges_are_each_told_from_the_book_they_hold() {
 
 #[test]
 fn a_socket_that_takes_little_by_little_is_not_given_up() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &ask("subscribe", "ticker", r#""seq":true"#));
-    scene.written(key);
+    let (mut scene, key) = subscribed(quote(10), "ticker");
     scene.tick(A, quote(11));
     scene.block(key);
     scene.fanout.handle_progress(key, 9_000_000_000);
@@ -106,11 +106,7 @@ fn who_resumes_is_told_every_trade_that_is_held() {
 
 #[test]
 fn to_resume_what_is_held_already_promises_no_snapshot() {
-    let mut scene = Scene::new(&["A"]);
-    scene.tick(A, quote(10));
-    let key = scene.open();
-    scene.ask(key, &ask("subscribe", "ticker", r#""seq":true"#));
-    scene.written(key);
+    let (mut scene, key) = subscribed(quote(10), "ticker");
     let x = r#""seq":true,"resume":{"A":{"epoch":"1","seq":1}}"#;
     scene.ask(key, &ask("subscribe", "ticker", x));
     let text = scene.written(key);

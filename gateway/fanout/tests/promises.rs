@@ -2,6 +2,7 @@
 
 mod scene;
 
+use fanout::SessionKey;
 use market::{Body, SymbolId};
 use scene::{Scene, quote, trade};
 
@@ -52,30 +53,29 @@ fn an_unsubscribe_ack_does_not_overtake_the_updates_before_it() {
     assert_eq!(text.matches("trade_id").count(), 1);
 }
 
-#[test]
-fn many_symbols_in_one_request_are_answered_one_by_one() {
+/// A session that asked for the trades of so many strange names at once, all of this ending.
+fn asked_for(count: usize, ending: &str) -> (Scene, SessionKey) {
     let mut scene = Scene::new(&["A"]);
     let key = scene.open();
-    let names: Vec<_> = (0..5000).map(|n| format!("\"N{n}\"")).collect();
+    let names: Vec<_> = (0..count).map(|n| format!("\"N{n}{ending}\"")).collect();
     let names = names.join(",");
     scene.ask(
         key,
         &format!(r#"{{"method":"subscribe","params":{{"channel":"trade","symbol":[{names}]}}}}"#),
     );
+    (scene, key)
+}
+
+#[test]
+fn many_symbols_in_one_request_are_answered_one_by_one() {
+    let (mut scene, key) = asked_for(5000, "");
     assert_eq!(scene.written(key).matches("UNKNOWN_SYMBOL").count(), 5000);
     assert_eq!(scene.fanout.closing(key), None);
 }
 
 #[test]
 fn patterns_beyond_reason_are_refused_as_a_whole() {
-    let mut scene = Scene::new(&["A"]);
-    let key = scene.open();
-    let names: Vec<_> = (0..2000).map(|n| format!("\"N{n}*\"")).collect();
-    let names = names.join(",");
-    scene.ask(
-        key,
-        &format!(r#"{{"method":"subscribe","params":{{"channel":"trade","symbol":[{names}]}}}}"#),
-    );
+    let (mut scene, key) = asked_for(2000, "*");
     assert_eq!(scene.written(key).matches("RATE_LIMIT").count(), 1);
     assert_eq!(scene.fanout.closing(key), None);
 }
