@@ -26,7 +26,7 @@ pub(super) fn row(row: &Row) -> Value {
         "subscriptions": o.subscriptions,
         "behind": o.behind,
         "blocked_ms": o.blocked_since.map(ago_ms),
-        "queue_bytes": o.queue_bytes,
+        "outbox_bytes": o.queue_bytes,
         "slow_warned": o.is_warned,
         "extended": o.is_extended,
         "merged": o.merged,
