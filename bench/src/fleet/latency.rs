@@ -1,5 +1,7 @@
 //! Durations as a histogram: every one is counted, the tail is exact to three digits.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
@@ -31,6 +33,38 @@ pub struct Percentiles {
     pub p99_99_us: f64,
     /// The slowest.
     pub max_us: f64,
+}
+
+impl Percentiles {
+    /// Each with its name, in microseconds.
+    pub fn named(&self) -> [(&'static str, f64); 6] {
+        [
+            ("p50", self.p50_us),
+            ("p90", self.p90_us),
+            ("p99", self.p99_us),
+            ("p99.9", self.p99_9_us),
+            ("p99.99", self.p99_99_us),
+            ("max", self.max_us),
+        ]
+    }
+}
+
+/// In one line.
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            &self.named().map(|(name, micros)| format!("{name} {}", time(micros))).join("  "),
+        )
+    }
+}
+
+/// Microseconds in the unit that fits.
+pub fn time(micros: f64) -> String {
+    match micros {
+        small if small < 1000.0 => format!("{small:.0} us"),
+        middle if middle < 1e6 => format!("{:.2} ms", middle / 1e3),
+        long => format!("{:.2} s", long / 1e6),
+    }
 }
 
 impl Latency {

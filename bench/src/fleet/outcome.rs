@@ -106,7 +106,7 @@ impl fmt::Display for Outcome {
              {announced_missing} announced as missing"
         )?;
         if self.latency.count > 0 {
-            writeln!(f, "  latency     {}", line(&self.latency))?;
+            writeln!(f, "  latency     {}", self.latency)?;
         }
         let Counts { untimed, ahead_of_time, unreadable, refused, .. } = self.counts;
         if untimed + ahead_of_time + unreadable + refused > 0 {
@@ -138,8 +138,8 @@ impl fmt::Display for Outcome {
             )?;
         }
         let share = 100.0 * self.load.cpu_seconds / self.seconds;
-        writeln!(f, "  load side   {share:.0} % of a core, turns {}", line(&self.load.turns))?;
-        write!(f, "  hiccups     {}", line(&self.load.hiccups))?;
+        writeln!(f, "  load side   {share:.0} % of a core, turns {}", self.load.turns)?;
+        write!(f, "  hiccups     {}", self.load.hiccups)?;
         if self.load.late {
             write!(
                 f,
@@ -152,25 +152,5 @@ impl fmt::Display for Outcome {
             write!(f, "\n  sessions    {not_connected} not connected, {ended} ended: {cause}")?;
         }
         Ok(())
-    }
-}
-
-fn line(told: &Percentiles) -> String {
-    let each = [
-        ("p50", told.p50_us),
-        ("p90", told.p90_us),
-        ("p99", told.p99_us),
-        ("p99.9", told.p99_9_us),
-        ("p99.99", told.p99_99_us),
-        ("max", told.max_us),
-    ];
-    each.map(|(name, micros)| format!("{name} {}", duration(micros))).join("  ")
-}
-
-fn duration(micros: f64) -> String {
-    match micros {
-        small if small < 1000.0 => format!("{small:.0} us"),
-        middle if middle < 1e6 => format!("{:.2} ms", middle / 1e3),
-        long => format!("{:.2} s", long / 1e6),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::result::{AgainstSide, Block, RunResult, Step};
 use crate::compare::text as ratio_text;
-use crate::fleet::latency::Percentiles;
+use crate::fleet::latency::{Percentiles, time};
 use crate::fleet::meter::Counts;
 
 /// The run in a screenful.
@@ -108,7 +108,7 @@ fn describe(out: &mut String, step: &Step) {
     if !step.label.is_empty() {
         let _ = writeln!(out, "  -- {}", step.label);
     }
-    let _ = writeln!(out, "  latency     {}", percentiles(&step.latency));
+    let _ = writeln!(out, "  latency     {}", step.latency);
     for (at, block) in step.blocks.iter().enumerate() {
         let _ = writeln!(out, "  block {:<5} {}", at + 1, block_line(block));
         if step.blocks.len() == 1 || block.counts.merged + block.counts.announced_missing > 0 {
@@ -197,28 +197,6 @@ fn block_line(block: &Block) -> String {
         block.counts.lost,
         cost.map_or_else(String::new, |cost| format!("{cost:.2} cpu-s/M")),
     )
-}
-
-/// `p50 .. max`, in one line.
-pub fn percentiles(told: &Percentiles) -> String {
-    let each = [
-        ("p50", told.p50_us),
-        ("p90", told.p90_us),
-        ("p99", told.p99_us),
-        ("p99.9", told.p99_9_us),
-        ("p99.99", told.p99_99_us),
-        ("max", told.max_us),
-    ];
-    each.map(|(name, micros)| format!("{name} {}", time(micros))).join("  ")
-}
-
-/// Microseconds in the unit that fits.
-pub fn time(micros: f64) -> String {
-    match micros {
-        small if small < 1000.0 => format!("{small:.0} us"),
-        middle if middle < 1e6 => format!("{:.2} ms", middle / 1e3),
-        long => format!("{:.2} s", long / 1e6),
-    }
 }
 
 /// The Markdown table of some runs.

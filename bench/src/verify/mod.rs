@@ -20,6 +20,7 @@ pub mod newest;
 pub mod pace;
 pub mod published;
 mod returns;
+pub mod seen;
 pub mod sequence;
 pub mod stream;
 pub mod tape;
@@ -28,8 +29,9 @@ pub mod truth;
 pub mod verdict;
 pub mod violation;
 
-use auditor::{Auditor, Rules, Seen};
+use auditor::{Auditor, Rules};
 use conduct::Manners;
+use seen::Seen;
 use trial::{Alias, End};
 use truth::TruthError;
 use verdict::Verdict;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::auditor::Seen;
+use super::seen::Seen;
 use super::trial::Tried;
 use super::violation::{Kind, Violation};
 use crate::scan::message::Channel;
