@@ -11,11 +11,18 @@
 //! the others. Allocations are counted by the allocator itself, over a second half of a pass, when
 //! every buffer has reached its size. Run it with `cargo bench -p gateway --bench ingest`;
 //! `-- --json` prints one line.
-#![allow(clippy::print_stdout, missing_docs, reason = "a benchmark prints its table")]
+#![allow(
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a benchmark prints its table, and has no public face"
+)]
+
+#[path = "../tests/support/recorded.rs"]
+mod recorded;
 
 use std::alloc::System;
 use std::hint::black_box;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,19 +56,13 @@ const FILES: [(&str, usize, &str); 3] = [
 ];
 
 fn load() -> Result<Vec<Message>, PathBuf> {
-    let folder = std::env::var_os("GATEWAY_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    );
     let mut messages = Vec::new();
     for (name, feed, symbol) in FILES {
-        let path = folder.join(name);
-        let bytes = std::fs::read(&path).map_err(|_| path)?;
-        let mut text = String::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice())
-            .read_to_string(&mut text)
-            .expect("the recording unpacks");
-        for line in text.lines() {
+        let path = recorded::folder().join(name);
+        if !path.exists() {
+            return Err(path);
+        }
+        for line in recorded::text(&path).lines() {
             let (recv, message) = line.split_once(' ').expect("time and message");
             messages.push(Message {
                 feed,

@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "a test says by its name what it is for")]
 
 mod ingest_harness;
+#[path = "support/recorded.rs"]
+mod recorded;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,7 +19,7 @@ use gateway::ingest::{Ingest, IngestError, Seams};
 use gateway::metrics::{FeedMetrics, Metrics};
 use gateway::replica::ReplicaRequest;
 use gateway::threads::StopFlag;
-use ingest_harness::{Replica, feed, recorded_text, recording, settings, symbol};
+use ingest_harness::{Replica, feed, settings, symbol};
 use market::{BookSide, State};
 
 /// A running ingest thread and a shard's view of it.
@@ -231,7 +233,7 @@ fn binance_at(sim: &Handle, name: &str, dialect: Dialect) -> Feed {
 
 #[test]
 fn a_binance_gap_is_mended_by_a_snapshot() {
-    let Some(spot) = recording("binance_spot/btcusdt_20240808.gz") else { return };
+    let Some(spot) = recorded::find("binance_spot/btcusdt_20240808.gz") else { return };
     let replay = Replay { binance_spot: vec![spot], ..Replay::default() };
     let sim = replay.start_thread(anywhere()).expect("it starts");
     let mut running = Running::start(vec![binance_at(&sim, "spot", Dialect::BinanceSpot)]);
@@ -330,9 +332,9 @@ fn book_texts(replica: &Replica, name: &str) -> Option<[Texts; 2]> {
 
 #[test]
 fn the_replayed_recordings_end_in_the_naive_books_with_every_trade() {
-    let Some(spot) = recording("binance_spot/btcusdt_20240808.gz") else { return };
-    let Some(usdm) = recording("binance_usdm/btcusdt_20240808.gz") else { return };
-    let texts = [recorded_text(&spot), recorded_text(&usdm)];
+    let Some(spot) = recorded::find("binance_spot/btcusdt_20240808.gz") else { return };
+    let Some(usdm) = recorded::find("binance_usdm/btcusdt_20240808.gz") else { return };
+    let texts = [recorded::text(&spot), recorded::text(&usdm)];
     let naive = texts.each_ref().map(|text| Naive::of(text));
     let replay = Replay {
         binance_spot: vec![spot],

@@ -6,13 +6,15 @@
 )]
 
 mod ingest_harness;
+#[path = "support/recorded.rs"]
+mod recorded;
 
 use std::sync::Arc;
 
 use gateway::config::{Dialect, FeedSymbols};
 use gateway::ingest::{Limits, Pipeline, Publisher};
 use gateway::metrics::{Metrics, TickRefusal};
-use ingest_harness::{Replica, feed, recorded_text, recording, settings, symbol};
+use ingest_harness::{Replica, feed, settings, symbol};
 use market::{Channel, Nanos, Price, Size, State, SymbolId};
 
 /// When the tests read their messages: 2027, after everything that was recorded.
@@ -331,10 +333,10 @@ fn the_recorded_streams_give_every_trade_in_order_and_no_gap() {
         ("binance_usdm/btcusdt_20240808.gz", Dialect::BinanceUsdM),
     ];
     for (name, dialect) in files {
-        let Some(path) = recording(name) else { return };
+        let Some(path) = recorded::find(name) else { return };
         let mut desk = Desk::binance(dialect);
         let mut trades = Vec::new();
-        for line in recorded_text(&path).lines() {
+        for line in recorded::text(&path).lines() {
             let message = &line[20..];
             desk.now += 1;
             let publisher = &mut desk.publisher;

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+#[path = "../support/trust.rs"]
+mod trust;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -17,10 +20,10 @@ use gateway::door::{Door, Gate, Surroundings, certificate};
 use gateway::hearing;
 use gateway::metrics::Metrics;
 use gateway::shard::{Arrival, Mailbox};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
+use trust::trusting;
 
 /// Long enough that only a hang exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -171,14 +174,7 @@ impl Drop for Rig {
 }
 
 pub fn client_config(cert_file: &std::path::Path) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(cert_file).expect("PEM")).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = trusting(cert_file).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
 }

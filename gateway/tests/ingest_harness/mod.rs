@@ -1,14 +1,11 @@
-//! What ingest's tests share: settings, a reader of the ring that folds, and the recordings.
+//! What ingest's tests share: settings, and a reader of the ring that folds.
 #![allow(
     dead_code,
-    clippy::print_stdout,
     missing_docs,
     unreachable_pub,
     reason = "each test program uses a part of it, and none has a public face"
 )]
 
-use std::io::Read as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gateway::config::{Dialect, Feed, FeedSymbol, FeedSymbols, Ingest};
@@ -127,28 +124,4 @@ impl Replica {
     pub fn state(&self, name: &str) -> Option<State> {
         Some(self.truth.symbol(self.truth.find(name)?)?.state)
     }
-}
-
-/// Where a recording lies; none, said loudly, when it is not there.
-pub fn recording(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("GATEWAY_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    );
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("SKIPPED: recorded data not found at {}", path.display());
-    None
-}
-
-/// Its text, unpacked.
-pub fn recorded_text(path: &std::path::Path) -> String {
-    let bytes = std::fs::read(path).expect("it was there");
-    let mut text = String::new();
-    flate2::read::MultiGzDecoder::new(bytes.as_slice())
-        .read_to_string(&mut text)
-        .expect("the recording unpacks");
-    text
 }

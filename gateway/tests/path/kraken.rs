@@ -7,7 +7,7 @@ use feed_sim::{Replay, Speed};
 
 use super::book::Book;
 use super::json::Json;
-use super::recording::find;
+use super::recorded::find;
 use super::rig::{Gateway, PATIENCE, free_port, kraken_feed, wish};
 use super::view::{BookFrame, Rules, apply_book};
 

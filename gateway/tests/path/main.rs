@@ -16,7 +16,11 @@ mod kraken;
 mod lap;
 mod life;
 mod operate;
+#[path = "../support/orderly.rs"]
+mod orderly;
 mod program;
+#[path = "../support/recorded.rs"]
+mod recorded;
 mod recording;
 mod records;
 mod reload;
@@ -24,6 +28,8 @@ mod replay;
 mod rig;
 mod split;
 mod stop;
+#[path = "../support/trust.rs"]
+mod trust;
 mod venue;
 mod view;
 mod window;

@@ -3,27 +3,13 @@
 //! The book follows the venue's documented rule: the REST snapshot, then every delta that ends
 //! after it, whole messages, absolute sizes. Its continuity is checked on the way.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::book::Book;
+use super::recorded;
 use super::view::{Ticker, Trade};
-
-/// Where a recording lies; none, said loudly, when it is not there.
-pub fn find(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("GATEWAY_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    );
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: recorded data not found at {}", path.display());
-    None
-}
 
 /// Which documented join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +51,7 @@ pub struct Recording {
 
 impl Recording {
     pub fn read(path: &Path, venue: Venue) -> Self {
-        let bytes = std::fs::read(path).expect("it was there");
-        let mut text = String::new();
-        let mut unpacked = flate2::read::MultiGzDecoder::new(bytes.as_slice());
-        unpacked.read_to_string(&mut text).expect("the recording unpacks");
-        let lines: Vec<Value> = text
+        let lines: Vec<Value> = recorded::text(path)
             .lines()
             .map(|line| serde_json::from_str(&line[20..]).expect("JSON behind the time"))
             .collect();

@@ -13,7 +13,8 @@ use feed_sim::{Handle, Replay, Speed};
 
 use super::compare::{Figures, compare_books, compare_tickers};
 use super::dashboard::Dashboard;
-use super::recording::{Recording, Venue, find};
+use super::recorded::find;
+use super::recording::{Recording, Venue};
 use super::rig::{Gateway, PATIENCE, free_port, wish};
 use super::view::View;
 

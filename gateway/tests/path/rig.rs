@@ -3,18 +3,17 @@
 //! The config is a text as an operator writes it, so that what a test does not say is the default.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway::door::certificate::ensure_self_signed;
 use gateway::metrics::{FeedMetrics, Metrics};
-use gateway::{Running, config};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 use super::dashboard::{Dashboard, Target, Wish};
+use super::orderly::Orderly;
+use super::trust::trust;
 use super::view::Rules;
 
 /// Long enough that only a hang exceeds it.
@@ -49,21 +48,9 @@ impl Papers {
     }
 }
 
-fn trust(cert_file: &Path) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(cert_file).expect("PEM")).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
-}
-
 /// A running gateway; dropping it stops it in order.
 pub struct Gateway {
-    running: Option<Running>,
+    _running: Orderly,
     pub metrics: Arc<Metrics>,
     pub target: Target,
     _papers: Papers,
@@ -73,11 +60,10 @@ impl Gateway {
     pub fn start(rest: &str) -> Self {
         let papers = Papers::new();
         let text = papers.config(any_port(), rest);
-        let loaded = config::parse(&text, Path::new("test.toml")).expect("a good config");
-        let running = gateway::start(loaded.config).expect("it starts");
+        let running = Orderly::by_text(&text);
         let metrics = Arc::clone(running.metrics());
         let target = Target { address: running.door_address(), tls: Some(Arc::clone(&papers.tls)) };
-        Self { running: Some(running), metrics, target, _papers: papers }
+        Self { _running: running, metrics, target, _papers: papers }
     }
 
     pub fn feed(&self) -> &FeedMetrics {
@@ -110,15 +96,6 @@ impl Gateway {
             assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        running.stop();
-        let ended = running.join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the gateway ended badly: {ended:?}");
     }
 }
 

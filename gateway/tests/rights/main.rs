@@ -7,6 +7,10 @@ mod doors;
 mod entitled;
 mod expiry;
 mod issuer;
+#[path = "../support/orderly.rs"]
+mod orderly;
 mod refused;
 mod rig;
 mod seats;
+#[path = "../support/trust.rs"]
+mod trust;

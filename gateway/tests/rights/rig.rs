@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,20 @@ use feed_sim::{Generate, Handle};
 use gateway::door::certificate::ensure_self_signed;
 use gateway::{Running, config};
 use rights::NewKey;
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 
 use super::dashboard::{Dashboard, Reply};
 use super::issuer::Issuer;
+use super::orderly::Orderly;
+use super::trust::{trust, trusting};
 
 /// Long enough that only a hang exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Rig {
-    pub running: Option<Running>,
+    running: Option<Orderly>,
     pub folder: tempfile::TempDir,
     pub issuer: Issuer,
     /// A key of the user "robot".
@@ -66,9 +68,9 @@ impl Rig {
         let file = folder.path().join("gateway.toml");
         fs::write(&file, text).expect("written");
         let loaded = config::load(&file).unwrap_or_else(|error| panic!("{error}"));
-        let running = gateway::start(loaded.config).expect("it starts");
-        let tls = trust(&cert_file, None);
-        let tls_with_certificate = trust(&cert_file, Some((&certificate, &private)));
+        let running = Orderly::start(loaded.config);
+        let tls = trust(&cert_file);
+        let tls_with_certificate = with_certificate(&cert_file, &certificate, &private);
         let rig = Self {
             running: Some(running),
             folder,
@@ -132,16 +134,7 @@ impl Rig {
     }
 
     pub fn stop(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        running.stop();
-        let ended = running.join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the gateway ended badly: {ended:?}");
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        self.stop();
+        drop(self.running.take());
     }
 }
 
@@ -174,22 +167,11 @@ fn client_papers() -> (String, String, String) {
     (ca_pem, certificate.pem(), key.serialize_pem())
 }
 
-fn trust(cert_file: &std::path::Path, own: Option<(&str, &str)>) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(cert_file).expect("PEM")).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots);
-    Arc::new(match own {
-        None => config.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")];
-            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
-            config.with_client_auth_cert(chain, key).expect("they belong together")
-        }
-    })
+fn with_certificate(cert_file: &Path, certificate: &str, key: &str) -> Arc<ClientConfig> {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
+    let config = trusting(cert_file).with_client_auth_cert(chain, key);
+    Arc::new(config.expect("they belong together"))
 }
 
 pub fn any_port() -> SocketAddr {

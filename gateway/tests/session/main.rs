@@ -12,7 +12,11 @@ mod frames;
 #[path = "../tls/link.rs"]
 mod link;
 mod names;
+#[path = "../support/orderly.rs"]
+mod orderly;
 mod peer;
 mod requests;
 #[path = "../tls/rig.rs"]
 mod rig;
+#[path = "../support/trust.rs"]
+mod trust;

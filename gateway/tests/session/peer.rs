@@ -2,16 +2,15 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 
 use super::link::UPGRADE;
 use super::rig::{Gateway, PATIENCE};
+use super::trust::trust;
 
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 
@@ -49,20 +48,11 @@ pub struct Peer {
 
 impl Peer {
     pub fn open(gateway: &Gateway) -> Self {
-        let mut roots = RootCertStore::empty();
-        let cert = CertificateDer::from_pem_file(&gateway.cert_file).expect("PEM");
-        roots.add(cert).expect("a certificate");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let socket = TcpStream::connect(gateway.address).expect("connected");
         socket.set_nodelay(true).expect("an option");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let name = ServerName::try_from("localhost").expect("a name");
-        let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let tls = ClientConnection::new(trust(&gateway.cert_file), name).expect("a client");
         let mut peer = Self { stream: StreamOwned::new(tls, socket), heard: Vec::new() };
         peer.say(UPGRADE.as_bytes());
         let mut head = Vec::new();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedCipherSuite};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, SupportedCipherSuite};
 use serde_json::Value;
 
 use super::rig::{Gateway, PATIENCE};
+use super::trust::roots;
 
 /// The request that opens a session.
 pub const UPGRADE: &str = "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
@@ -166,15 +166,13 @@ fn name() -> ServerName<'static> {
 }
 
 fn trust(gateway: &Gateway, provider: CryptoProvider) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&gateway.cert_file).expect("PEM")).expect("one");
     let is_old = provider.cipher_suites.iter().all(|suite| suite.tls13().is_none());
     let versions: &[_] =
         if is_old { &[&rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
     let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .expect("versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(&gateway.cert_file))
         .with_no_client_auth();
     Arc::new(config)
 }

@@ -9,5 +9,9 @@
 
 mod foreign;
 mod link;
+#[path = "../support/orderly.rs"]
+mod orderly;
 mod records;
 mod rig;
+#[path = "../support/trust.rs"]
+mod trust;

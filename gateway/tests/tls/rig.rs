@@ -1,20 +1,21 @@
 //! A gateway on a port of its own whose venue nobody answers for.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway::door::certificate::ensure_self_signed;
 use gateway::metrics::{Metrics, ShardMetrics};
-use gateway::{Running, config};
+
+use super::orderly::Orderly;
 
 /// Long enough that only a hang exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running gateway; dropping it stops it in order.
 pub struct Gateway {
-    running: Option<Running>,
+    _running: Orderly,
     metrics: Arc<Metrics>,
     pub address: SocketAddr,
     pub cert_file: PathBuf,
@@ -40,10 +41,9 @@ impl Gateway {
             cert_file.display(),
             key_file.display()
         );
-        let loaded = config::parse(&text, Path::new("test.toml")).expect("a good config");
-        let running = gateway::start(loaded.config).expect("it starts");
+        let running = Orderly::by_text(&text);
         let (metrics, address) = (Arc::clone(running.metrics()), running.door_address());
-        Self { running: Some(running), metrics, address, cert_file, _folder: folder }
+        Self { _running: running, metrics, address, cert_file, _folder: folder }
     }
 
     /// What operators see.
@@ -63,14 +63,5 @@ impl Gateway {
             assert!(Instant::now() < deadline, "not in time: {what}\n{:?}", self.shard());
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        running.stop();
-        let ended = running.join();
-        assert!(ended.is_ok() || std::thread::panicking(), "the gateway ended badly: {ended:?}");
     }
 }

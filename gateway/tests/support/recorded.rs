@@ -1,0 +1,33 @@
+//! Recorded market data, which is never part of the repository.
+#![allow(dead_code, clippy::print_stdout, reason = "each test program uses its share")]
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Where recordings lie.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("GATEWAY_DATA").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
+        PathBuf::from,
+    )
+}
+
+/// One of them; none, said loudly, when it is not there.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let path = folder().join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("SKIPPED: recorded data not found at {}", path.display());
+    None
+}
+
+/// Its text, unpacked.
+pub(crate) fn text(path: &Path) -> String {
+    let bytes = std::fs::read(path).expect("it was there");
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(bytes.as_slice())
+        .read_to_string(&mut text)
+        .expect("the recording unpacks");
+    text
+}
