@@ -47,8 +47,8 @@ pub(crate) enum Command {
 /// Options of `bench compare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareOptions {
-    /// The first: `gateway`, a program, `commit:REV`, `settings.toml`, either with `+settings.toml`,
-    /// or `peer:NAME`
+    /// The first: `gateway`, a program, `commit:REV`, `settings.toml`, either with
+    /// `+settings.toml`, or `peer:NAME`
     pub(crate) a: String,
     /// The second
     pub(crate) b: String,

@@ -1,5 +1,5 @@
-//! The storm of a scenario against living gateways: returning sessions go on where they were, and what
-//! became of them and of the others' numbers is counted. Every figure is a count.
+//! The storm of a scenario against living gateways: returning sessions go on where they were, and
+//! what became of them and of the others' numbers is counted. Every figure is a count.
 
 #![allow(
     missing_docs,

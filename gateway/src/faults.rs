@@ -1,7 +1,8 @@
 //! Panics on demand, so that tests see what a panic does.
 //!
-//! **Invariant:** a release build holds none of it. In a debug build a message that holds the agreed words
-//! panics at the place they name, once a test has armed this process, and never otherwise.
+//! **Invariant:** a release build holds none of it. In a debug build a message that holds the
+//! agreed words panics at the place they name, once a test has armed this process, and never
+//! otherwise.
 
 /// Where a panic may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 const SHORT: Duration = Duration::from_millis(300);
-/// A second is what is asked for; a busy machine takes longer, and every deadline here is longer still.
+/// A second is what is asked for; a busy machine takes longer, every deadline here still longer.
 const SOON: Duration = Duration::from_secs(3);
 const TIME: &[u8] = b"GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n";
 const NO_RATE: config::Crowd = config::Crowd {

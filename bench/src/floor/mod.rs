@@ -1,5 +1,5 @@
-//! `bench floor`: what this machine's kernel and TLS library ask for the work that no gateway can avoid,
-//! measured without a gateway: seal and send for each session, send alone, and a wake-up.
+//! `bench floor`: what this machine's kernel and TLS library ask for the work that no gateway can
+//! avoid, measured without a gateway: seal and send for each session, send alone, and a wake-up.
 //!
 //! ```text
 //!   sender (the server's core): for each session in turn: seal K messages as one record, send

@@ -1,9 +1,9 @@
 //! A load thread: one mio poll loop over its share of the sessions.
 //!
 //! It connects a bounded number at a time, reads what is ready, and hands each message to its
-//! `Dashboard`. Sockets are edge-triggered: a session whose read filled the buffer is taken up again
-//! in the next turn. What the thread did is counted in `Traffic`; what others may see of it while
-//! it runs is in `Shared`.
+//! `Dashboard`. Sockets are edge-triggered: a session whose read filled the buffer is taken up
+//! again in the next turn. What the thread did is counted in `Traffic`; what others may see of it
+//! while it runs is in `Shared`.
 
 use std::ops::Range;
 use std::sync::Arc;

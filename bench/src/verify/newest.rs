@@ -1,6 +1,6 @@
-//! The newest numbers that any session of a load thread was shown of each symbol and channel, and the
-//! quotes behind them: no session may end behind the others, and a ticker of one number must be the
-//! same for all, however it was paced or merged. Owned by one load thread.
+//! The newest numbers that any session of a load thread was shown of each symbol and channel, and
+//! the quotes behind them: no session may end behind the others, and a ticker of one number must be
+//! the same for all, however it was paced or merged. Owned by one load thread.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
-//! The pace that some subscriptions ask for (`conflate_ms`): at most one frame of a symbol in so many
-//! milliseconds, but for those that a trade of the symbol flushed. Owned by one load thread.
+//! The pace that some subscriptions ask for (`conflate_ms`): at most one frame of a symbol in so
+//! many milliseconds, but for those that a trade of the symbol flushed. Owned by one load thread.
 //!
 //! Frames are timed where they are read, so a frame may look early that was sent in time behind
 //! one that was late: only what is early by more than the slack counts, and nothing that came while

@@ -1,5 +1,6 @@
-//! Sessions that leave and come back: what they ask to go on with, and whether the gateway's answer is
-//! what then happens. Recovered means no hole and nothing twice; otherwise a snapshot begins anew.
+//! Sessions that leave and come back: what they ask to go on with, and whether the gateway's answer
+//! is what then happens. Recovered means no hole and nothing twice; otherwise a snapshot begins
+//! anew.
 
 use super::auditor::Auditor;
 use super::stream::{Returning, StreamKey};

@@ -1,8 +1,8 @@
 //! The ground truth: what the venue published, one JSON object a line, as feed-sim writes it.
 //!
-//! `{"symbol", "channel", "seq", "ts", ..}`; trades carry price, qty, side and `trade_id`; books carry
-//! bids, asks (the whole book where `type` is snapshot); `{"end":true}` is the last line. Replayed
-//! lines add `venue`, and update ids where the venue has them.
+//! `{"symbol", "channel", "seq", "ts", ..}`; trades carry price, qty, side and `trade_id`; books
+//! carry bids, asks (the whole book where `type` is snapshot); `{"end":true}` is the last line.
+//! Replayed lines add `venue`, and update ids where the venue has them.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};

@@ -22,7 +22,8 @@ pub enum Kind {
     MergedCount,
     /// A frame that stands for more trades than it holds.
     TradeMerged,
-    /// Numbers that do not add up: delivered, merged, announced and lost are not what was published.
+    /// Numbers that do not add up: delivered, merged, announced and lost are not what was
+    /// published.
     Balance,
     /// A return that is not what its ack says: a hole or a snapshot though recovered, or neither
     /// recovered nor begun anew.

@@ -1,7 +1,7 @@
-//! A gateway whose market goes on for ever: quotes and trades of one symbol at a fixed rate, numbers by
-//! the clock, so that every session (and every return of one) sees the same market without any
-//! state between them. It merges quotes by itself, keeps paces and replays what was missed; each
-//! `Fault` breaks one promise.
+//! A gateway whose market goes on for ever: quotes and trades of one symbol at a fixed rate,
+//! numbers by the clock, so that every session (and every return of one) sees the same market
+//! without any state between them. It merges quotes by itself, keeps paces and replays what was
+//! missed; each `Fault` breaks one promise.
 
 use std::io::{self, Read as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! An allocator that counts what it is asked for, for tests and benchmarks that say "nothing".
 //!
 //! Counts calls of the whole process, whichever thread makes them, not bytes. A program makes one
-//! its `#[global_allocator]`, which is why it is a wrapper and needs `unsafe`: the only one of ours.
-//! No library and no program depends on it.
+//! its `#[global_allocator]`, which is why it is a wrapper and needs `unsafe`: the only one of
+//! ours. No library and no program depends on it.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -10,8 +10,9 @@
 //!
 //! One thread, inputs made here (see `fixtures`), nothing sent and nobody waiting: costs, not
 //! latencies.
-//! `cargo bench -p gateway --bench micro` times everything; `-- TEXT` only workloads whose names hold it;
-//! `-- --json` for machines; `-- --instructions [--update]` counts and compares (see `instructions`).
+//! `cargo bench -p gateway --bench micro` times everything; `-- TEXT` only workloads whose names
+//! hold it; `-- --json` for machines; `-- --instructions [--update]` counts and compares (see
+//! `instructions`).
 #![allow(clippy::print_stdout, missing_docs, reason = "a benchmark prints its table")]
 
 mod baseline;

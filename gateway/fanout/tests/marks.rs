@@ -1,5 +1,5 @@
-//! Where a session stands when its socket fills up at an awkward moment: nothing it was not sent may
-//! be forgotten, and no book may be taken for its that it does not hold.
+//! Where a session stands when its socket fills up at an awkward moment: nothing it was not sent
+//! may be forgotten, and no book may be taken for its that it does not hold.
 
 mod scene;
 

@@ -10,7 +10,8 @@ const FILE: &str = "fuzz.toml";
 
 fuzz_target!(|text: &str| {
     match config::parse(text, Path::new(FILE)) {
-        // The bounds of one value hold the others in check: an estimate that overflowed would panic.
+        // The bounds of one value hold the others in check: an estimate that overflowed would
+        // panic.
         Ok(loaded) => drop(loaded.config.memory().bytes_max()),
         Err(error @ ConfigError::Refused { .. }) => {
             let words = error.to_string();

@@ -2,10 +2,10 @@
 //! must tell the same messages and give the same verdict.
 //!
 //! They differ by design in four things, each checked from the bytes. We refuse binary messages
-//! (1003), lengths that are not minimal (1002) and too many fragments (1008); we take the close code
-//! 1014, which IANA has registered since. Which of two broken rules a refusal names may differ; that
-//! it is a refusal may not. However the bytes are cut, our guard says the same, and never holds more
-//! than its limits allow.
+//! (1003), lengths that are not minimal (1002) and too many fragments (1008); we take the close
+//! code 1014, which IANA has registered since. Which of two broken rules a refusal names may
+//! differ; that it is a refusal may not. However the bytes are cut, our guard says the same, and
+//! never holds more than its limits allow.
 #![no_main]
 
 use std::io::{self, Cursor, Read, Write};

@@ -83,8 +83,8 @@ fn check_switch(head: &str, asked: &[u8]) {
     assert!(granted, "tungstenite would have refused");
 }
 
-/// tungstenite reads one line of such a header, and only if all of it is visible ASCII; the lists of
-/// HTTP may have several lines and other words.
+/// tungstenite reads one line of such a header, and only if all of it is visible ASCII; the lists
+/// of HTTP may have several lines and other words.
 fn simplify(request: &mut Request, name: &'static str, word: &'static str) {
     let listed = request.headers().get_all(name).iter().any(|line| {
         let mut items = line.as_bytes().split(|byte| *byte == b',');

@@ -2,9 +2,9 @@
 //!
 //! Matching is linear in the lengths of pattern and symbol, whatever they are: the first and last
 //! pieces are fixed, and each piece between is sought from the left by a two-way search that was
-//! prepared when the pattern was compiled. Taking the leftmost place is right, because it leaves the
-//! most room for what follows. `?` and classes are deliberately absent: symbols do not need them,
-//! and they would cost that bound.
+//! prepared when the pattern was compiled. Taking the leftmost place is right, because it leaves
+//! the most room for what follows. `?` and classes are deliberately absent: symbols do not need
+//! them, and they would cost that bound.
 
 use memchr::memmem::Finder;
 

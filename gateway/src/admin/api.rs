@@ -1,8 +1,8 @@
 //! What operators ask of the running gateway, beside its pages: a request in, JSON out.
 //!
-//! **Invariant:** nothing here touches a session. Shards are asked through their desks and answer within
-//! `admin.answer_timeout_ms`, or the answer names who did not. Every error is an object with `error`, a word for programs,
-//! and `detail`, a sentence for people.
+//! **Invariant:** nothing here touches a session. Shards are asked through their desks and answer
+//! within `admin.answer_timeout_ms`, or the answer names who did not. Every error is an object with
+//! `error`, a word for programs, and `detail`, a sentence for people.
 
 use std::time::Duration;
 

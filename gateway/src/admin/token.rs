@@ -1,8 +1,9 @@
 //! The operators' token: read at start, asked for by all that inspects or changes.
 //!
-//! **Invariant:** it is compared in a time that does not depend on where it differs, and stands in no log, answer
-//! or `Debug` text. Without one the port is of this machine alone, and even there a web page must not ask: what carries
-//! an `Origin`, or a `Host` that is a name of the net, is refused.
+//! **Invariant:** it is compared in a time that does not depend on where it differs, and stands in
+//! no log, answer or `Debug` text. Without one the port is of this machine alone, and even there a
+//! web page must not ask: what carries an `Origin`, or a `Host` that is a name of the net, is
+//! refused.
 
 use std::fmt;
 use std::fs;

@@ -1,7 +1,7 @@
 //! What a changed config changes while the gateway runs, key by key, and what waits for a restart.
 //!
-//! **Invariant:** every field of every section stands in one of the two lists below; a new one that stands in
-//! neither does not compile. A key counts as changed where its value prints differently.
+//! **Invariant:** every field of every section stands in one of the two lists below; a new one that
+//! stands in neither does not compile. A key counts as changed where its value prints differently.
 
 use std::fmt::Debug;
 

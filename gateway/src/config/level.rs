@@ -4,9 +4,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// The filter that `words` stand for, or what is wrong with them. Other letters than those of ASCII
-/// cannot name a module or a level, and the parser behind this takes them for one byte each. It also
-/// takes a slip such as `inof` for the name of a module, and would show nothing else: a word that
-/// stands alone has to be a level.
+/// cannot name a module or a level, and the parser behind this takes them for one byte each. It
+/// also takes a slip such as `inof` for the name of a module, and would show nothing else: a word
+/// that stands alone has to be a level.
 pub fn log_filter(words: &str) -> Result<EnvFilter, String> {
     if !words.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         return Err("only printable letters of ASCII can stand here".to_owned());

@@ -69,7 +69,7 @@ struct Stat {
 impl Stat {
     fn read() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The name in brackets may hold spaces; what follows it is numbered from the state, field 3.
+        // The name in brackets may hold spaces; what follows it begins with the state, field 3.
         let (_, fields) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();

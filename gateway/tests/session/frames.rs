@@ -191,7 +191,7 @@ fn every_way_to_leave_ends_the_session_within_a_second() {
         let begun = Instant::now();
         leave(&mut peer);
         gateway.wait(what, |shard| shard.sessions.value() == 0);
-        // A second is what is asked for; a busy machine takes longer, and every deadline longer still.
+        // A second is what is asked for; a busy machine takes longer, every deadline still longer.
         assert!(begun.elapsed() < Duration::from_secs(3), "{what}: {:?}", begun.elapsed());
     }
 }

@@ -6,9 +6,10 @@
 //!
 //! - spot: drop `u <= lastUpdateId`; then `U` may not lie beyond the number we stand at plus one
 //!   (an overlap is harmless, sizes are absolute);
-//! - USD-M: drop `u < lastUpdateId`; the first applied holds `lastUpdateId` within `U..=u`; from there
-//!   `pu` is the `u` before. So a delta with `u == lastUpdateId` is dropped on spot and applied here. A
-//!   first delta whose `pu` is `lastUpdateId` follows without a hole too, and is taken.
+//! - USD-M: drop `u < lastUpdateId`; the first applied holds `lastUpdateId` within `U..=u`; from
+//!   there `pu` is the `u` before. So a delta with `u == lastUpdateId` is dropped on spot and
+//!   applied here. A first delta whose `pu` is `lastUpdateId` follows without a gap too, and is
+//!   taken.
 
 use std::collections::VecDeque;
 

@@ -223,8 +223,8 @@ impl World {
         self.ask(key, text);
     }
 
-    /// Large requests are worked off at once here; those of a blocked session would wait, so it asks
-    /// for one symbol at a time.
+    /// Large requests are worked off at once here; those of a blocked session would wait, so it
+    /// asks for one symbol at a time.
     fn ask(&mut self, key: SessionKey, text: String) {
         self.fanout.handle_text(key, &mut text.into_bytes(), Nanos(self.now));
         for _ in 0..100 {
@@ -405,8 +405,8 @@ impl World {
     }
 
     fn check(&mut self) {
-        // Both paces in use end their buckets at full seconds; who was given anything since may wait
-        // for the next one.
+        // Both paces in use end their buckets at full seconds; who was given anything since may
+        // wait for the next one.
         let second = |ns: u64| ns / 1_000_000_000;
         for dashboard in self.dashboards.values_mut().filter(|d| !d.is_blocked) {
             let last = self.last_tick_at.max(dashboard.served_at);

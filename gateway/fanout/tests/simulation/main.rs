@@ -8,11 +8,11 @@
 //!  Dashboards: subscribe, change pace, stall, leave, come back to either shard, resume <- down
 //! ```
 //!
-//! Held, at every frame: numbers go up by one, or the frame says for how many it stands, or a gap is
-//! announced; it says what was true at its number; a book's checksum is that of the levels held; a
-//! resumed subscription goes on behind what its dashboard had, on whichever shard. At every turn: who
-//! can be written hears something in time, who cannot holds a bounded backlog. And when the network
-//! heals and the venue falls silent, everybody holds the truth within bounded time.
+//! Held, at every frame: numbers go up by one, or the frame says for how many it stands, or a gap
+//! is announced; it says what was true at its number; a book's checksum is that of the levels held;
+//! a resumed subscription goes on behind what its dashboard had, on whichever shard. At every turn:
+//! who can be written hears something in time, who cannot holds a bounded backlog. And when the
+//! network heals and the venue falls silent, everybody holds the truth within bounded time.
 //!
 //! `SEED=n` repeats a run, `SEEDS=n` makes so many. 20,000:
 //! `SEEDS=20000 cargo test --release -p fanout --test simulation`.
