@@ -216,6 +216,7 @@ fn a_certificate_nobody_vouches_for_is_refused_unless_told_otherwise() {
     options.aim.ca = None;
     let verdict = verify(&options).unwrap();
     assert_eq!((verdict.exit_code(), verdict.not_connected), (3, 3), "{verdict}");
+    assert!(verdict.to_string().contains("--ca FILE"), "what to do is said: {verdict}");
     options.aim.insecure = true;
     assert_eq!(verify(&options).unwrap().exit_code(), 0);
 }

@@ -44,7 +44,7 @@ pub enum LinkError {
     #[error("socket: {0}")]
     Socket(#[from] io::Error),
     /// The peer broke TLS, or its certificate was refused.
-    #[error("tls: {0}")]
+    #[error("tls: {}{}", .0, hint(.0))]
     Tls(#[from] rustls::Error),
     /// The library would not encrypt.
     #[error("tls: {0}")]
@@ -61,6 +61,16 @@ pub enum LinkError {
     /// What ran on top of the link broke.
     #[error("{0}")]
     Above(String),
+}
+
+/// What whoever runs this can do about it.
+fn hint(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InvalidCertificate(_) => {
+            "; --ca FILE names the certificate to believe, --insecure believes any"
+        }
+        _ => "",
+    }
 }
 
 /// What one turn of a link did.
