@@ -12,7 +12,12 @@ use scripted::market::{Market, SNAPSHOT};
 use scripted::{Gateway, Script, Step};
 
 fn measure(steps: Vec<Step>, more: &[&str]) -> Outcome {
-    let gateway = Gateway::start(Script { requests: 1, refused: None, steps: Arc::new(steps) });
+    measure_full(steps, 0, more)
+}
+
+fn measure_full(steps: Vec<Step>, turned_away: usize, more: &[&str]) -> Outcome {
+    let script = Script { requests: 1, refused: None, steps: Arc::new(steps) };
+    let gateway = Gateway::start_full(script, turned_away);
     let mut line = vec!["--symbols", "BTC/USD", "--channels", "ticker"];
     line.extend_from_slice(&["--sessions", "40", "--threads", "2"]);
     line.extend_from_slice(&["--seconds", "0.3", "--connecting-max", "4"]);
@@ -40,4 +45,21 @@ fn a_lost_and_a_doubled_message_are_counted_for_every_session() {
     let outcome = measure(market.steps(), &[]);
     assert_eq!((outcome.counts.lost, outcome.counts.out_of_order), (40, 40), "{outcome}");
     assert_eq!(outcome.exit_code(), 1);
+}
+
+#[test]
+fn who_is_turned_away_at_the_door_comes_again() {
+    let steps = Market::new("BTC/USD", 50, 1).steps();
+    let outcome = measure_full(steps, 7, &[]);
+    assert!(outcome.ready, "{outcome}");
+    assert_eq!((outcome.counts.turned_away, outcome.counts.not_connected), (7, 0), "{outcome}");
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+}
+
+#[test]
+fn who_is_turned_away_to_the_end_has_not_come_up() {
+    let steps = Market::new("BTC/USD", 50, 1).steps();
+    let outcome = measure_full(steps, usize::MAX, &["--connect-max", "1"]);
+    assert_eq!(outcome.counts.not_connected, 40, "{outcome}");
+    assert_eq!(outcome.exit_code(), 3, "{outcome}");
 }

@@ -45,6 +45,9 @@ pub struct Counts {
     pub ended: u64,
     /// Sessions that never came up.
     pub not_connected: u64,
+    /// Times that a session was turned away at the door and came again.
+    #[serde(default)]
+    pub turned_away: u64,
 }
 
 impl Counts {
@@ -64,6 +67,7 @@ impl Counts {
         self.refused += other.refused;
         self.ended += other.ended;
         self.not_connected += other.not_connected;
+        self.turned_away += other.turned_away;
     }
 }
 
@@ -190,10 +194,15 @@ impl Dashboard for Meter {
         false
     }
 
+    fn turned_away(&mut self, _: SessionId) {
+        self.counts.turned_away += 1;
+    }
+
     fn ended(&mut self, _: SessionId, ending: &Ending) {
-        match ending {
-            Ending::NotConnected(_) => self.counts.not_connected += 1,
-            _ => self.counts.ended += 1,
+        if ending.is_before_it_began() {
+            self.counts.not_connected += 1;
+        } else {
+            self.counts.ended += 1;
         }
         self.trouble.get_or_insert_with(|| ending.to_string());
     }
@@ -206,8 +215,16 @@ impl Dashboard for Meter {
         self.latency.clear();
         self.turns.clear();
         // What went wrong on the way up is part of the result; what was delivered is not.
-        let Counts { lost, out_of_order, refused, ended, not_connected, .. } = self.counts;
-        self.counts =
-            Counts { lost, out_of_order, refused, ended, not_connected, ..Counts::default() };
+        let Counts { lost, out_of_order, refused, ended, not_connected, turned_away, .. } =
+            self.counts;
+        self.counts = Counts {
+            lost,
+            out_of_order,
+            refused,
+            ended,
+            not_connected,
+            turned_away,
+            ..Counts::default()
+        };
     }
 }

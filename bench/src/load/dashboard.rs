@@ -15,6 +15,10 @@ pub enum Ending {
     /// It never got as far as a WebSocket.
     #[error("could not connect: {0}")]
     NotConnected(String),
+    /// The door would not have it just now: closed before TLS was agreed on, or answered 429 or 503.
+    /// A load thread tries again while there is time, and only then says so.
+    #[error("could not connect: {0}")]
+    TurnedAway(String),
     /// The gateway said goodbye.
     #[error("closed by the gateway with {code} {reason:?}")]
     Closed {
@@ -26,6 +30,13 @@ pub enum Ending {
     /// The connection went away, or one of its protocols was broken.
     #[error("connection lost: {0}")]
     Lost(String),
+}
+
+impl Ending {
+    /// Whether the session never got as far as a WebSocket.
+    pub const fn is_before_it_began(&self) -> bool {
+        matches!(self, Self::NotConnected(_) | Self::TurnedAway(_))
+    }
 }
 
 /// One turn of a load thread's loop.
@@ -59,6 +70,9 @@ pub trait Dashboard: Send {
     /// A whole text message, read at `received_ns` (since 1970). Says whether `session` became
     /// ready by it: all it asked for is granted or refused.
     fn message(&mut self, session: SessionId, text: &[u8], received_ns: u64) -> bool;
+
+    /// `session` was turned away at the door, and will come again in a moment.
+    fn turned_away(&mut self, _: SessionId) {}
 
     /// `session` is over, not at our wish.
     fn ended(&mut self, session: SessionId, ending: &Ending);

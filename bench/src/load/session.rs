@@ -1,6 +1,7 @@
 //! One dashboard's connection: link, upgrade, WebSocket. It decides what bytes mean and leaves what
 //! messages mean to the `Dashboard`. Owned by one load thread.
 
+use std::io;
 use std::time::Instant;
 
 use super::clock::now_ns;
@@ -33,6 +34,8 @@ pub struct Session {
 enum Stage {
     Securing(Upgrade),
     Upgrading(Upgrade),
+    /// The gateway has no room for it just now, and said so.
+    TurnedAway,
     Open,
     /// A close frame has come and been answered.
     Closed(u16, String),
@@ -137,7 +140,7 @@ impl Session {
             (_, Stage::Closed(code, reason)) => {
                 Err(Ending::Closed { code: *code, reason: reason.clone() })
             }
-            (Err(error), _) => Err(self.ending(&error)),
+            (Err(error), stage) => Err(stage.ending(&error)),
             (Ok(done), _) => {
                 turn.read_bytes = done.read_bytes;
                 turn.more = done.more;
@@ -145,17 +148,22 @@ impl Session {
             }
         }
     }
-
-    fn ending(&self, error: &LinkError) -> Ending {
-        if self.is_open() {
-            Ending::Lost(error.to_string())
-        } else {
-            Ending::NotConnected(error.to_string())
-        }
-    }
 }
 
 impl Stage {
+    /// What a link that failed at this stage means.
+    fn ending(&self, error: &LinkError) -> Ending {
+        let cause = error.to_string();
+        match (self, error) {
+            (Self::Open | Self::Closed(..), _) => Ending::Lost(cause),
+            (Self::TurnedAway, _) | (_, LinkError::End) => Ending::TurnedAway(cause),
+            (_, LinkError::Socket(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Ending::TurnedAway(cause)
+            }
+            _ => Ending::NotConnected(cause),
+        }
+    }
+
     /// The next stage if `bytes` (or the end of the handshake, when there are none) lead there.
     fn advance(
         &mut self,
@@ -172,15 +180,19 @@ impl Stage {
                 };
                 Ok(Some(Self::Upgrading(upgrade)))
             }
-            Self::Upgrading(upgrade) if !bytes.is_empty() => {
-                match upgrade.take(bytes).map_err(|error| error.to_string())? {
-                    None => Ok(None),
-                    Some(used) => {
-                        *bytes = &bytes[used..];
-                        Ok(Some(Self::Open))
-                    }
+            Self::Upgrading(upgrade) if !bytes.is_empty() => match upgrade.take(bytes) {
+                Ok(None) => Ok(None),
+                Ok(Some(used)) => {
+                    *bytes = &bytes[used..];
+                    Ok(Some(Self::Open))
                 }
-            }
+                Err(error) => {
+                    if error.is_for_now() {
+                        *self = Self::TurnedAway;
+                    }
+                    Err(error.to_string())
+                }
+            },
             _ => Ok(None),
         }
     }

@@ -5,6 +5,7 @@
 //! again in the next turn. What the thread did is counted in `Traffic`; what others may see of it
 //! while it runs is in `Shared`.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -119,6 +120,8 @@ pub struct LoadThread<D> {
     sessions_wanted: usize,
     index: u32,
     connecting: u32,
+    /// Sessions that were turned away at the door, by position, first come first.
+    turned_away: VecDeque<TurnedAway>,
     inbox: Inbox,
     dashboard: D,
     again: Vec<usize>,
@@ -126,6 +129,17 @@ pub struct LoadThread<D> {
     random: fastrand::Rng,
 }
 
+/// A session that comes again.
+#[derive(Clone, Copy, Debug)]
+struct TurnedAway {
+    position: usize,
+    due: Instant,
+    /// When it must be open: counted from its first try.
+    deadline: Instant,
+}
+
+/// A dashboard that was turned away comes again after this long.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// The longest wait in one poll; also how late a change of phase may be seen.
 const POLL_MAX: Duration = Duration::from_millis(20);
 /// How often sessions that do not come up are looked for.
@@ -143,6 +157,7 @@ impl<D: Dashboard> LoadThread<D> {
             shared,
             index,
             connecting: 0,
+            turned_away: VecDeque::new(),
             inbox: Inbox::default(),
             dashboard,
             again: Vec::new(),
@@ -168,6 +183,7 @@ impl<D: Dashboard> LoadThread<D> {
                 self.dashboard.measuring();
             }
             let before = self.traffic;
+            self.connect_again(last_end);
             self.connect_some();
             if measuring {
                 self.grant_wishes();
@@ -211,24 +227,45 @@ impl<D: Dashboard> LoadThread<D> {
         {
             let position = self.sessions.len();
             let id = self.index + position as SessionId * self.load.threads;
-            self.connecting += 1;
-            match self.connect(id, position) {
-                Ok(session) => {
-                    self.sessions.push(Some(Box::new(session)));
-                    self.turn(position);
-                }
-                Err(cause) => {
-                    self.sessions.push(None);
-                    self.connecting -= 1;
-                    self.shared.over.fetch_add(1, Relaxed);
-                    self.dashboard.ended(id, &Ending::NotConnected(cause));
-                }
+            self.sessions.push(None);
+            self.begin(id, position, Instant::now() + self.load.connect_max);
+        }
+    }
+
+    /// Lets those come again who were turned away and have waited.
+    fn connect_again(&mut self, now: Instant) {
+        while self.connecting < self.load.connecting_max
+            && let Some(&one) = self.turned_away.front()
+            && one.due <= now
+        {
+            self.turned_away.pop_front();
+            let id = self.index + one.position as SessionId * self.load.threads;
+            self.begin(id, one.position, one.deadline);
+        }
+    }
+
+    /// Begins a connection in an empty place.
+    fn begin(&mut self, id: SessionId, position: usize, deadline: Instant) {
+        match self.connect(id, position, deadline) {
+            Ok(session) => {
+                self.connecting += 1;
+                self.sessions[position] = Some(Box::new(session));
+                self.turn(position);
+            }
+            Err(cause) => {
+                self.shared.over.fetch_add(1, Relaxed);
+                self.dashboard.ended(id, &Ending::NotConnected(cause));
             }
         }
     }
 
-    fn connect(&mut self, id: SessionId, position: usize) -> Result<Session, String> {
-        let Load { target, tls, connect_max, sessions_per_source, .. } = &self.load;
+    fn connect(
+        &mut self,
+        id: SessionId,
+        position: usize,
+        deadline: Instant,
+    ) -> Result<Session, String> {
+        let Load { target, tls, sessions_per_source, .. } = &self.load;
         let source = source_of(id, *sessions_per_source, target.address);
         let mut link = Link::connect(target.address, source, target.name.clone(), Arc::clone(tls))
             .map_err(|error| error.to_string())?;
@@ -238,7 +275,7 @@ impl<D: Dashboard> LoadThread<D> {
             .register(link.socket(), Token(position), both)
             .map_err(|error| error.to_string())?;
         let upgrade = Upgrade::new(&mut self.random);
-        Ok(Session::new(id, link, upgrade, Instant::now() + *connect_max))
+        Ok(Session::new(id, link, upgrade, deadline))
     }
 
     fn grant_wishes(&mut self) {
@@ -276,25 +313,19 @@ impl<D: Dashboard> LoadThread<D> {
     fn reconnect(&mut self, id: SessionId, position: usize) {
         match self.sessions[position].take() {
             None => {
-                self.shared.over.fetch_sub(1, Relaxed);
+                let waiting = self.turned_away.iter().position(|one| one.position == position);
+                if let Some(waiting) = waiting {
+                    self.turned_away.remove(waiting);
+                } else {
+                    self.shared.over.fetch_sub(1, Relaxed);
+                }
             }
             Some(before) => {
                 self.connecting -= u32::from(!before.is_open());
                 self.shared.ready.fetch_sub(u64::from(before.ready), Relaxed);
             }
         }
-        self.connecting += 1;
-        match self.connect(id, position) {
-            Ok(session) => {
-                self.sessions[position] = Some(Box::new(session));
-                self.turn(position);
-            }
-            Err(cause) => {
-                self.connecting -= 1;
-                self.shared.over.fetch_add(1, Relaxed);
-                self.dashboard.ended(id, &Ending::NotConnected(cause));
-            }
-        }
+        self.begin(id, position, Instant::now() + self.load.connect_max);
     }
 
     fn turn(&mut self, position: usize) {
@@ -328,8 +359,12 @@ impl<D: Dashboard> LoadThread<D> {
 
     fn end(&mut self, position: usize, ending: &Ending) {
         let Some(session) = self.sessions[position].take() else { return };
-        if matches!(ending, Ending::NotConnected(_)) {
-            self.connecting -= 1;
+        self.connecting -= u32::from(ending.is_before_it_began());
+        let due = Instant::now() + AGAIN_AFTER;
+        if matches!(ending, Ending::TurnedAway(_)) && due < session.deadline {
+            self.turned_away.push_back(TurnedAway { position, due, deadline: session.deadline });
+            self.dashboard.turned_away(session.id);
+            return;
         }
         self.shared.over.fetch_add(1, Relaxed);
         self.dashboard.ended(session.id, ending);

@@ -32,6 +32,14 @@ pub enum UpgradeError {
     TooLong,
 }
 
+impl UpgradeError {
+    /// Whether the gateway may well let in who comes again in a moment.
+    pub fn is_for_now(&self) -> bool {
+        let code = |status: &str| status.split(' ').nth(1).map(str::to_owned);
+        matches!(self, Self::Status(status) if matches!(code(status).as_deref(), Some("429" | "503")))
+    }
+}
+
 impl Upgrade {
     /// A new upgrade with a random key.
     pub fn new(random: &mut fastrand::Rng) -> Self {
@@ -143,6 +151,7 @@ mod tests {
         );
         let status = fresh().take(b"HTTP/1.1 503 Busy\r\n\r\n");
         assert_eq!(status, Err(UpgradeError::Status("HTTP/1.1 503 Busy".to_owned())));
+        assert!(status.is_err_and(|error| error.is_for_now()));
         assert_eq!(fresh().take(&vec![b'a'; HEAD_BYTES_MAX + 1]), Err(UpgradeError::TooLong));
     }
 }

@@ -114,6 +114,13 @@ fn describe(out: &mut String, step: &Step) {
         if step.blocks.len() == 1 || block.counts.merged + block.counts.announced_missing > 0 {
             let _ = writeln!(out, "              {}", numbers(&block.counts));
         }
+        if block.counts.turned_away > 0 {
+            let _ = writeln!(
+                out,
+                "              {} times a session was turned away at the door, and came again",
+                block.counts.turned_away
+            );
+        }
         let groups =
             [("INVALID", &block.invalid), ("marked", &block.marked), ("FAULT", &block.faults)];
         for (word, reasons) in groups {

@@ -391,13 +391,18 @@ impl Dashboard for Crowd {
         }
     }
 
+    fn turned_away(&mut self, _: SessionId) {
+        self.counts.turned_away += 1;
+    }
+
     fn ended(&mut self, session: SessionId, ending: &Ending) {
-        if self.is_unruly(session) && !matches!(ending, Ending::NotConnected(_)) {
+        if self.is_unruly(session) && !ending.is_before_it_began() {
             return;
         }
-        match ending {
-            Ending::NotConnected(_) => self.counts.not_connected += 1,
-            _ => self.counts.ended += 1,
+        if ending.is_before_it_began() {
+            self.counts.not_connected += 1;
+        } else {
+            self.counts.ended += 1;
         }
         self.trouble.get_or_insert_with(|| ending.to_string());
     }

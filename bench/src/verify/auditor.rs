@@ -310,7 +310,7 @@ impl Dashboard for Auditor {
     }
 
     fn ended(&mut self, session: SessionId, ending: &Ending) {
-        if let Ending::NotConnected(cause) = ending {
+        if let Ending::NotConnected(cause) | Ending::TurnedAway(cause) = ending {
             self.not_connected_count += 1;
             if self.not_connected.len() < REASONS_MAX && !self.not_connected.contains(cause) {
                 self.not_connected.push(cause.clone());

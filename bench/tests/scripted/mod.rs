@@ -60,17 +60,26 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(script: Script) -> Self {
+        Self::start_full(script, 0)
+    }
+
+    /// One that turns away so many first, in turn before TLS and by a 503.
+    pub fn start_full(script: Script, turned_away: usize) -> Self {
         let (ca, config, directory) = certified();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("wss://{}/v2", listener.local_addr().unwrap());
         let peers: Arc<Mutex<BTreeSet<IpAddr>>> = Arc::default();
         let seen = Arc::clone(&peers);
         thread::spawn(move || {
-            for socket in listener.incoming().flatten() {
+            for (at, socket) in listener.incoming().flatten().enumerate() {
+                if at < turned_away && at % 2 == 0 {
+                    continue;
+                }
+                let is_full = at < turned_away;
                 seen.lock().unwrap().extend(socket.peer_addr().map(|peer| peer.ip()));
                 let (config, script) = (Arc::clone(&config), script.clone());
                 // A session that the test ends is an error here, and none of the test's.
-                thread::spawn(move || serve(socket, config, &script));
+                thread::spawn(move || serve(socket, config, &script, is_full));
             }
         });
         Self { url, ca, peers, _directory: directory }
@@ -108,10 +117,18 @@ fn certified() -> (PathBuf, Arc<ServerConfig>, tempfile::TempDir) {
 
 type Tls = StreamOwned<ServerConnection, TcpStream>;
 
-fn serve(socket: TcpStream, config: Arc<ServerConfig>, script: &Script) -> io::Result<()> {
+fn serve(
+    socket: TcpStream,
+    config: Arc<ServerConfig>,
+    script: &Script,
+    is_full: bool,
+) -> io::Result<()> {
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
     let connection = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut tls = StreamOwned::new(connection, socket);
+    if is_full {
+        return tls.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+    }
     upgrade(&mut tls)?;
     say(&mut tls, r#"{"channel":"status","type":"update","data":[{"system":"online"}]}"#)?;
     let mut to_say = Vec::new();
