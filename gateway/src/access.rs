@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fanout::Permits;
 use rights::{Authenticator, FileError, KeySet, Register, Rules};
@@ -55,16 +56,19 @@ impl AccessError {
 #[derive(Debug)]
 pub struct Access {
     settings: config::Auth,
+    /// The longest delay that is served.
+    delay_max: Duration,
     current: Mutex<Arc<Permits>>,
     /// Grows with each swap.
     version: AtomicU64,
 }
 
 impl Access {
-    /// Reads the files for the first time.
-    pub fn load(settings: &config::Auth) -> Result<Self, AccessError> {
-        let current = Mutex::new(Arc::new(read(settings)?));
-        Ok(Self { settings: settings.clone(), current, version: AtomicU64::new(0) })
+    /// Reads the files for the first time. Rules that ask for more than `delay_max` are refused.
+    pub fn load(settings: &config::Auth, delay_max: Duration) -> Result<Self, AccessError> {
+        let current = Mutex::new(Arc::new(read(settings, delay_max)?));
+        let version = AtomicU64::new(0);
+        Ok(Self { settings: settings.clone(), delay_max, current, version })
     }
 
     /// Reads the files again; on an error everything stays as it was. Sessions that run are looked
@@ -76,7 +80,7 @@ impl Access {
 
     /// Reads the files, and leaves it to the caller to put what they say in force.
     pub fn read(&self) -> Result<Arc<Permits>, AccessError> {
-        read(&self.settings).map(Arc::new)
+        read(&self.settings, self.delay_max).map(Arc::new)
     }
 
     /// Puts other permits in force.
@@ -98,7 +102,7 @@ impl Access {
 }
 
 /// Reads all that the config names.
-fn read(settings: &config::Auth) -> Result<Permits, AccessError> {
+fn read(settings: &config::Auth, delay_max: Duration) -> Result<Permits, AccessError> {
     let (register, keys) = match &settings.credentials_file {
         None => (Register::open(), None),
         Some(file) => {
@@ -117,7 +121,7 @@ fn read(settings: &config::Auth) -> Result<Permits, AccessError> {
     };
     let rules = match &settings.entitlements_file {
         None => Rules::open(),
-        Some(file) => Rules::parse(&text(file)?, file)?,
+        Some(file) => Rules::parse(&text(file)?, file, delay_max)?,
     };
     Ok(Permits { authenticator: Authenticator::new(register, keys), rules: Arc::new(rules) })
 }

@@ -164,7 +164,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     let metrics = Arc::new(Metrics::new(feeds, config.shard.count));
     let catalogue = Arc::new(Catalogue::default());
     let ingest = Ingest::new(&config.ingest)?;
-    let access = Arc::new(Access::load(&config.auth)?);
+    let access = Arc::new(Access::load(&config.auth, config.ingest.delay_max())?);
     let usage = open_usage(&config)?;
     let (hearings, heard) = hearing::desk();
     let door = Door::bind(&config.door, config.auth.client_ca_file.as_deref())?;

@@ -13,6 +13,7 @@ use wire::topic::{Depth, Topic};
 use crate::counters::{Counters, Missed};
 use crate::cycle::{Frames, Origin};
 use crate::encode;
+use crate::fanout::measured;
 use crate::history::History;
 use crate::interest::Class;
 use crate::ledger::Ledger;
@@ -156,7 +157,8 @@ impl Making<'_> {
         let marks = Marks { first_sequence, sequence, stamps };
         let asked = self.asked(marks);
         let name = &self.symbol.instrument.symbol;
-        self.outboxes.encode_data(Some(stamps), self.origin(shown), |out| {
+        let measured = measured(self.symbol, stamps);
+        self.outboxes.encode_data(measured, self.origin(shown), |out| {
             if is_skip && others > 0 {
                 let reason = Missed::Skipped.as_str();
                 notice::write_gap(name, topic, shown + 1, sequence - 1, reason, out);
@@ -221,14 +223,16 @@ impl Making<'_> {
             if !self.class.kind.sequenced {
                 return Err(Hole);
             }
-            let lagged_to = self.history.lagged_to(self.id).min(first_held - 1);
-            self.gap(shown + 1, lagged_to, Missed::Lagged);
-            self.gap(lagged_to.max(shown) + 1, first_held - 1, Missed::Slow);
+            let (lost_to, why) = self.history.lost_to(self.id);
+            let lost_to = lost_to.min(first_held - 1);
+            self.gap(shown + 1, lost_to, why);
+            self.gap(lost_to.max(shown) + 1, first_held - 1, Missed::Slow);
         }
         let instrument = &self.symbol.instrument;
         for then in &trades {
             let marks = self.asked(Marks::one(then.sequence, then.stamps));
-            self.outboxes.encode_data(Some(then.stamps), self.origin(then.sequence - 1), |out| {
+            let stamps = measured(self.symbol, then.stamps);
+            self.outboxes.encode_data(stamps, self.origin(then.sequence - 1), |out| {
                 let trade = [&then.trade];
                 data::write_trades(instrument, trade, FrameType::Update, marks.as_ref(), out);
             });

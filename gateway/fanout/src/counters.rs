@@ -12,11 +12,13 @@ pub enum Missed {
     Skipped,
     /// The shard itself was lapped.
     Lagged,
+    /// The delay line was full when they came.
+    DelayLine,
 }
 
 impl Missed {
     /// Every reason, in the order of [`Self::index`].
-    pub const ALL: [Self; 3] = [Self::Slow, Self::Skipped, Self::Lagged];
+    pub const ALL: [Self; 4] = [Self::Slow, Self::Skipped, Self::Lagged, Self::DelayLine];
 
     /// The word in the notice and on the metric.
     pub const fn as_str(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Missed {
             Self::Slow => "slow",
             Self::Skipped => "skipped",
             Self::Lagged => "lagged",
+            Self::DelayLine => "delay_line",
         }
     }
 

@@ -3,7 +3,9 @@
 //! Owned by the shard's thread. Ticks, requests and times come in through `handle_*`; what is to be
 //! sent is taken out session by session with `poll_dirty`, `take` and `keep`, then `end_cycle`.
 
-use market::{Body, BookSide, Channel, Interval, OutOfStep, State, SymbolId, Tick, Truth};
+use market::{
+    Body, BookSide, Channel, Interval, OutOfStep, Stamps, State, Symbol, SymbolId, Tick, Truth,
+};
 use wire::close::CloseCode;
 use wire::data::{FrameType, Marks};
 use wire::topic::{Depth, Topic};
@@ -90,8 +92,9 @@ impl Fanout {
 
     /// Some symbol is fresh, or none is defined yet.
     pub(crate) fn is_online(&self) -> bool {
-        let mut symbols = self.ledger.truth.symbols();
-        symbols.len() == 0 || symbols.any(|(_, symbol)| symbol.state != State::Stale)
+        let truth = &self.ledger.truth;
+        truth.symbol_count() == 0
+            || truth.originals().any(|(_, symbol)| symbol.state != State::Stale)
     }
 
     /// A dashboard is gone: everything it held is forgotten.
@@ -140,9 +143,13 @@ impl Fanout {
         if matches!(tick.body, Body::Trade(_)) {
             self.let_tickers_pass(id);
         }
+        if matches!(tick.body, Body::Renewal(_)) {
+            return self.renew_symbol(tick);
+        }
         self.ledger.fold(tick)?;
         match &tick.body {
-            Body::Instrument(_) => self.defined(id),
+            Body::Instrument(_) | Body::Twin(_) => self.defined(id),
+            Body::Renewal(_) => {}
             Body::State(state) => self.tell_state(id, *state),
             Body::Quote(_) | Body::Ticker(..) => {}
             Body::Trade(_) => {
@@ -249,7 +256,8 @@ impl Fanout {
             }
             let origin = Origin { symbol: id, topic, shown: shown_before(&marks, frame_type) };
             let marks_asked = class.kind.sequenced.then_some(&marks);
-            let frame = outboxes.encode_data(Some(marks.stamps), origin, |out| match topic {
+            let stamps = measured(symbol, marks.stamps);
+            let frame = outboxes.encode_data(stamps, origin, |out| match topic {
                 _ if frame_type == FrameType::Snapshot => {
                     encode::snapshot(symbol, topic, class.kind.sequenced, out);
                 }
@@ -292,7 +300,8 @@ impl Fanout {
             }
             let (topic, shown) = (class.topic, shown_before(&marks, frame_type));
             let origin = Origin { symbol: id, topic, shown };
-            let frame = outboxes.encode_data(Some(marks.stamps), origin, |out| {
+            let stamps = measured(symbol, marks.stamps);
+            let frame = outboxes.encode_data(stamps, origin, |out| {
                 if is_first {
                     encode::snapshot(symbol, topic, class.kind.sequenced, out);
                 } else {
@@ -357,6 +366,11 @@ impl Fanout {
             session.stand(held.symbol, held.topic, Standing::Listed(position));
         }
     }
+}
+
+/// Stamps whose age says how fast the gateway is; that of what is told later does not.
+pub(crate) fn measured(symbol: &Symbol, stamps: Stamps) -> Option<Stamps> {
+    symbol.twin.is_none().then_some(stamps)
 }
 
 const fn shown_before(marks: &Marks, frame_type: FrameType) -> Shown {

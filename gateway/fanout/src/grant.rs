@@ -1,7 +1,9 @@
 //! What a session is granted of what it asks: each symbol by itself.
 //!
-//! Less than was asked is served where the rules give less: a book less deep, a slower pace.
-//! Delayed data is not served yet: what the rules would give only later is refused.
+//! Less than was asked is served where the rules give less: a book less deep, a slower pace, or all of
+//! it later: then another symbol is served, the twin that is told so much later or a little more.
+
+use std::time::Duration;
 
 use market::SymbolId;
 use rights::usage::End;
@@ -23,7 +25,7 @@ pub(crate) enum Denied {
     Unknown,
     /// By the rules.
     Refused(rights::Refusal),
-    /// The rules would give it later, which is not served.
+    /// The rules would give it later than any twin is told.
     Delayed,
 }
 
@@ -33,7 +35,7 @@ impl Denied {
         match self {
             Self::Unknown => "say who you are first: auth",
             Self::Refused(_) => "this is not granted to you",
-            Self::Delayed => "this is granted to you delayed only, and delayed data is not served",
+            Self::Delayed => "this is granted to you later than anything is told here",
         }
     }
 
@@ -50,20 +52,33 @@ impl Held {
     /// As it was asked for.
     pub(crate) const fn asked(&self) -> Terms {
         let kind = Kind { pace: self.asked_pace, ..self.kind };
-        Terms { topic: self.asked_topic, kind, on_slow: self.on_slow, snapshot: true }
+        let (topic, on_slow) = (self.asked_topic, self.on_slow);
+        Terms { topic, kind, on_slow, snapshot: true, delay_ms: 0 }
     }
 
     /// How it is served, for the usage log.
-    const fn grant(&self) -> Grant {
+    const fn grant(&self, delay_ms: u32) -> Grant {
         let depth = match self.topic {
             Topic::Book(depth) => depth.levels() as u16,
             _ => 0,
         };
-        Grant { quality: Quality::Realtime, depth, pace_ms: self.kind.pace.ms() }
+        let quality = match delay_ms {
+            0 => Quality::Realtime,
+            ms => Quality::Delayed(Duration::from_millis(ms as u64)),
+        };
+        Grant { quality, depth, pace_ms: self.kind.pace.ms() }
     }
 }
 
-/// What somebody is granted of a symbol.
+/// What is served of what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Served {
+    /// The symbol, or its twin.
+    pub(crate) symbol: SymbolId,
+    pub(crate) terms: Terms,
+}
+
+/// What somebody is granted of a symbol, at the earliest so much later.
 pub(crate) fn granted(who: &Who, symbol: &str, asked: Terms) -> Result<Terms, Denied> {
     let known = match who {
         Who::Anyone => return Ok(asked),
@@ -78,7 +93,6 @@ pub(crate) fn granted(who: &Who, symbol: &str, asked: Terms) -> Result<Terms, De
     let ask = Ask { symbol, channel: asked.topic.channel(), depth, pace_ms };
     match known.entitlement.decide(&ask) {
         Decision::Refused(refusal) => Err(Denied::Refused(refusal)),
-        Decision::Granted(Grant { quality: Quality::Delayed(_), .. }) => Err(Denied::Delayed),
         Decision::Granted(grant) => Ok(lessened(asked, grant)),
     }
 }
@@ -98,27 +112,39 @@ fn lessened(asked: Terms, grant: Grant) -> Terms {
         Topic::Trade | Topic::Instrument => asked.kind.pace,
         _ => Pace::not_faster_than(grant.pace_ms),
     };
-    Terms { topic, kind: Kind { pace, ..asked.kind }, ..asked }
+    let delay_ms = match grant.quality {
+        Quality::Realtime => 0,
+        Quality::Delayed(delay) => u32::try_from(delay.as_millis()).unwrap_or(u32::MAX).max(1),
+    };
+    Terms { topic, kind: Kind { pace, ..asked.kind }, delay_ms, ..asked }
 }
 
 impl Fanout {
-    /// What a session is granted of what it asks of a symbol.
+    /// What a session is served of what it asks of a symbol, however it came by its number.
     pub(crate) fn grant(
         &self,
         key: SessionKey,
         id: SymbolId,
         asked: Terms,
-    ) -> Result<Terms, Denied> {
+    ) -> Result<Served, Denied> {
+        let truth = &self.ledger.truth;
+        let id = truth.original(id);
         let session = self.outboxes.session(key).ok_or(Denied::Unknown)?;
-        let symbol = self.ledger.symbol(id).ok_or(Denied::Unknown)?;
-        granted(&session.who, &symbol.instrument.symbol, asked)
+        let symbol = truth.symbol(id).ok_or(Denied::Unknown)?;
+        let terms = granted(&session.who, &symbol.instrument.symbol, asked)?;
+        if terms.delay_ms == 0 {
+            return Ok(Served { symbol: id, terms });
+        }
+        let twin = truth.delayed(id, terms.delay_ms).ok_or(Denied::Delayed)?;
+        let terms = Terms { delay_ms: self.ledger.delay_ms(twin), ..terms };
+        Ok(Served { symbol: twin, terms })
     }
 
     /// Whether a session may hear of definitions: of one at least, where there are any.
     pub(crate) fn may_listen(&self, key: SessionKey) -> Result<(), Denied> {
         let asked = Terms::of_definitions();
         let mut outcome = Ok(());
-        for (id, _) in self.ledger.truth.symbols() {
+        for (id, _) in self.ledger.truth.originals() {
             match self.grant(key, id, asked) {
                 Ok(_) => return Ok(()),
                 Err(denied) => outcome = Err(denied),
@@ -127,10 +153,17 @@ impl Fanout {
         outcome
     }
 
-    /// Those of the symbols whose definition a session may see.
-    pub(crate) fn granted_definitions(&self, key: SessionKey, ids: &[SymbolId]) -> Vec<SymbolId> {
+    /// Whether a session may see this definition: of a symbol, or of the twin it is served by.
+    pub(crate) fn is_definition_granted(&self, key: SessionKey, id: SymbolId) -> bool {
+        let served = self.grant(key, id, Terms::of_definitions());
+        served.is_ok_and(|served| served.symbol == id)
+    }
+
+    /// Those whose definitions a session may see, each once.
+    pub(crate) fn granted_definitions(&self, key: SessionKey) -> Vec<SymbolId> {
         let asked = Terms::of_definitions();
-        ids.iter().copied().filter(|id| self.grant(key, *id, asked).is_ok()).collect()
+        let originals = self.ledger.truth.originals();
+        originals.filter_map(|(id, _)| Some(self.grant(key, id, asked).ok()?.symbol)).collect()
     }
 
     /// A subscription is served from now on, or otherwise.
@@ -139,9 +172,8 @@ impl Fanout {
         let Some(symbol) = ledger.symbol(held.symbol) else { return };
         let Some(session) = outboxes.session_mut(key) else { return };
         let (name, channel) = (&symbol.instrument.symbol, held.topic.channel());
-        usage.note(&mut session.who, *now, |tally, now| {
-            tally.begin(name, channel, held.grant(), now)
-        });
+        let grant = held.grant(symbol.twin.map_or(0, |twin| twin.delay_ms));
+        usage.note(&mut session.who, *now, |tally, now| tally.begin(name, channel, grant, now));
     }
 
     /// A subscription is served no longer; of a book at two depths, the last of them counts.

@@ -14,6 +14,7 @@ use market::{
     Trade, Truth,
 };
 
+use crate::counters::Missed;
 use crate::log::{Log, SLACK};
 
 /// Levels that a cycle may bring beyond the bound before they are cut.
@@ -61,6 +62,8 @@ pub(crate) struct TradeThen {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BookThen {
     pub(crate) sequence: u64,
+    /// The sequence before it: the last number, unless others were lost between.
+    after: u64,
     pub(crate) stamps: Stamps,
     /// Its levels: number of the first, how many.
     levels: (u64, u32),
@@ -94,8 +97,8 @@ pub(crate) struct History {
     /// Number of the first level held.
     levels_first: u64,
     levels_max: usize,
-    /// Up to where trades were lost to a lap, by symbol.
-    lagged_to: Vec<u64>,
+    /// Up to where trades were lost, and to what, by symbol.
+    lost_to: Vec<(u64, Missed)>,
 }
 
 impl History {
@@ -110,7 +113,7 @@ impl History {
             levels: VecDeque::with_capacity(levels_max + LEVELS_SLACK),
             levels_first: 0,
             levels_max,
-            lagged_to: Vec::new(),
+            lost_to: Vec::new(),
         }
     }
 
@@ -135,14 +138,15 @@ impl History {
     pub(crate) fn note_book(
         &mut self,
         id: SymbolId,
-        sequence: u64,
+        (after, sequence): (u64, u64),
         stamps: Stamps,
         levels: impl Iterator<Item = LevelThen>,
     ) {
         let first = self.levels_first + self.levels.len() as u64;
         self.levels.extend(levels);
         let count = self.levels_first + self.levels.len() as u64 - first;
-        self.books.push(id, BookThen { sequence, stamps, levels: (first, count as u32) });
+        let levels = (first, count as u32);
+        self.books.push(id, BookThen { sequence, after, stamps, levels });
     }
 
     /// Tickers after `shown`, oldest first; none unless every one is held.
@@ -186,10 +190,17 @@ impl History {
 
     /// Changes of the book after `shown`, oldest first; none unless every one is held.
     pub(crate) fn books_after(&self, id: SymbolId, shown: u64) -> Option<Vec<BookThen>> {
+        let books = self.way_from(id, shown)?;
+        books.iter().all(|then| then.sequence == then.after + 1).then_some(books)
+    }
+
+    /// What leads from the book at `shown` to the one of now, oldest first; a step of it may stand
+    /// for several changes. None where it is forgotten.
+    fn way_from(&self, id: SymbolId, shown: u64) -> Option<Vec<BookThen>> {
         let newer = self.books.newest_first(id).take_while(|then| then.sequence > shown);
         let mut books: Vec<_> = newer.copied().collect();
         books.reverse();
-        books.first().is_some_and(|then| then.sequence == shown + 1).then_some(books)
+        books.first().is_some_and(|then| then.after == shown).then_some(books)
     }
 
     /// The levels of a change.
@@ -200,7 +211,7 @@ impl History {
 
     /// The whole book as it was at `shown`; none when the way back is forgotten.
     pub(crate) fn book_at(&self, id: SymbolId, now: &Book, shown: u64) -> Option<Book> {
-        let missed = self.books_after(id, shown)?;
+        let missed = self.way_from(id, shown)?;
         let mut book = now.clone();
         for then in missed.iter().rev() {
             for level in self.levels(then) {
@@ -210,9 +221,49 @@ impl History {
         Some(book)
     }
 
-    /// Up to where trades of a symbol were lost to a lap of the shard.
-    pub(crate) fn lagged_to(&self, id: SymbolId) -> u64 {
-        self.lagged_to.get(id.index()).copied().unwrap_or(0)
+    /// Up to where trades of a symbol were lost on the way to the shard, and to what.
+    pub(crate) fn lost_to(&self, id: SymbolId) -> (u64, Missed) {
+        self.lost_to.get(id.index()).copied().unwrap_or((0, Missed::Lagged))
+    }
+
+    /// A symbol was renewed from `old`: its tickers and trades begin anew, its book has one step that
+    /// stands for all changes between.
+    pub(crate) fn note_renewal(&mut self, id: SymbolId, old: &Symbol, new: &Symbol) {
+        self.tickers.forget_symbol(id);
+        self.trades.forget_symbol(id);
+        self.note_tape(id, new, old.sequence(Channel::Trade), Missed::DelayLine);
+        let mut levels = Vec::new();
+        for side in BookSide::BOTH {
+            let mut changes = Vec::new();
+            old.book.diff_to(&new.book, side, usize::MAX, &mut changes);
+            levels.extend(changes.iter().map(|level| LevelThen {
+                side,
+                price: level.price,
+                was: old.book.size_at(side, level.price).unwrap_or_default(),
+                is: level.size,
+            }));
+        }
+        let numbers = (old.sequence(Channel::Book), new.sequence(Channel::Book));
+        if numbers.0 < numbers.1 {
+            self.note_book(id, numbers, new.stamps(Channel::Book), levels.into_iter());
+        }
+    }
+
+    /// Notes the trades that a symbol's tape still knows, where those after `shown` came another way
+    /// than one by one. What lies between is lost.
+    pub(crate) fn note_tape(&mut self, id: SymbolId, symbol: &Symbol, shown: u64, why: Missed) {
+        let tape = symbol.tape.iter();
+        let last = symbol.sequence(Channel::Trade);
+        let before = last - tape.len() as u64;
+        if before > shown {
+            if self.lost_to.len() <= id.index() {
+                self.lost_to.resize(id.index() + 1, (0, why));
+            }
+            self.lost_to[id.index()] = (before, why);
+        }
+        for (sequence, trade) in (before + 1..).zip(tape) {
+            self.note_trade(id, sequence, *trade, symbol.stamps(Channel::Trade));
+        }
     }
 
     /// Begins anew after a lap, with the trades that the truth still knows. `shown` is the sequence
@@ -223,17 +274,8 @@ impl History {
         self.books.clear();
         self.levels_first += self.levels.len() as u64;
         self.levels.clear();
-        self.lagged_to.resize(truth.symbol_count(), 0);
         for (id, symbol) in truth.symbols() {
-            let tape = symbol.tape.iter();
-            let last = symbol.sequence(Channel::Trade);
-            let before = last - tape.len() as u64;
-            if before > shown(id) {
-                self.lagged_to[id.index()] = before;
-            }
-            for (sequence, trade) in (before + 1..).zip(tape) {
-                self.note_trade(id, sequence, *trade, symbol.stamps(Channel::Trade));
-            }
+            self.note_tape(id, symbol, shown(id), Missed::Lagged);
         }
     }
 

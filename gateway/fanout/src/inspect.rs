@@ -52,6 +52,8 @@ pub struct Holding {
     pub is_sequenced: bool,
     /// Least time between two frames, milliseconds.
     pub conflate_ms: u32,
+    /// By how much later it is told, milliseconds.
+    pub delay_ms: u32,
     /// What it asked for should it be slow.
     pub on_slow: OnSlow,
     /// `current`, `behind` or `resuming`.
@@ -94,6 +96,7 @@ impl Fanout {
                     topic: held.topic,
                     is_sequenced: held.kind.sequenced,
                     conflate_ms: held.kind.pace.ms(),
+                    delay_ms: self.ledger.delay_ms(held.symbol),
                     on_slow: held.on_slow,
                     standing: match held.standing {
                         Standing::Listed(_) => "current",
@@ -107,11 +110,13 @@ impl Fanout {
             .collect()
     }
 
-    /// Whether a session is subscribed to a symbol, on whatever channel.
+    /// Whether a session is subscribed to a symbol, on whatever channel, now or later.
     pub fn holds(&self, key: SessionKey, symbol: SymbolId) -> bool {
         self.outboxes.session(key).is_some_and(|session| {
-            let at = session.held.partition_point(|held| held.symbol < symbol);
-            session.held.get(at).is_some_and(|held| held.symbol == symbol)
+            self.ledger.truth.family(symbol).any(|symbol| {
+                let at = session.held.partition_point(|held| held.symbol < symbol);
+                session.held.get(at).is_some_and(|held| held.symbol == symbol)
+            })
         })
     }
 

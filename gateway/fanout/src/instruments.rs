@@ -1,4 +1,7 @@
-//! The instrument channel: every definition, to every session that listens.
+//! The instrument channel: every definition, to every session that listens and may see it.
+//!
+//! A listener's numbers count what it was told, not what there was: a number that it was not told of
+//! would be a hint of a definition that it may not see, or not yet.
 
 use market::{State, SymbolId, Trading};
 use wire::data::{self, FrameType, Marks};
@@ -6,13 +9,21 @@ use wire::topic::Topic;
 
 use crate::cycle::FrameId;
 use crate::fanout::Fanout;
+use crate::listeners::Listener;
 use crate::session::SessionKey;
+
+/// A frame of definitions and whom it suits.
+struct Made {
+    sequenced: bool,
+    /// The first number and the last; only where it has numbers.
+    numbers: Option<(u64, u64)>,
+    frame: FrameId,
+}
 
 impl Fanout {
     /// A symbol was defined, or anew: listeners hear of it, patterns may want it.
     pub(crate) fn defined(&mut self, id: SymbolId) {
-        self.listeners.sequence += 1;
-        self.tell_definitions(&[id], self.listeners.sequence);
+        self.tell_definitions(&[(id, 1)]);
         if self.ledger.sequence(id, Topic::Instrument.channel()) == 1 {
             self.offer_to_patterns(id);
         }
@@ -30,33 +41,41 @@ impl Fanout {
         }
     }
 
-    /// Sends definitions as one update, which stands for all from `first_sequence` on.
-    pub(crate) fn tell_definitions(&mut self, ids: &[SymbolId], first_sequence: u64) {
-        for sequenced in [false, true] {
-            let keys: Vec<_> = self.listeners.of(sequenced).collect();
-            let mut whole = None;
-            for key in keys {
-                let granted = self.granted_definitions(key, ids);
-                let is_whole = granted.len() == ids.len();
-                // Who counts has to see every number, also that of a definition he may not see.
-                if granted.is_empty() && !sequenced {
-                    continue;
-                }
-                let frame = whole.filter(|_| is_whole).unwrap_or_else(|| {
-                    self.encode_definitions(&granted, FrameType::Update, first_sequence, sequenced)
-                });
-                whole = whole.or(is_whole.then_some(frame));
-                self.outboxes.push(key, frame);
+    /// Sends definitions as one update; each with how many times it was made since the last one
+    /// told.
+    pub(crate) fn tell_definitions(&mut self, news: &[(SymbolId, u64)]) {
+        // All who may see all of it and count alike share a frame.
+        let mut made: Vec<Made> = Vec::new();
+        for at in 0..self.listeners.all.len() {
+            let Listener { key, sequenced, sequence } = self.listeners.all[at];
+            let granted = |(id, _): &&(SymbolId, u64)| self.is_definition_granted(key, *id);
+            let granted: Vec<_> = news.iter().filter(granted).copied().collect();
+            if granted.is_empty() {
+                continue;
             }
+            let last = sequence + granted.iter().map(|(_, count)| count).sum::<u64>();
+            let numbers = sequenced.then_some((sequence + 1, last));
+            let suits = |m: &&Made| (m.sequenced, m.numbers) == (sequenced, numbers);
+            let is_whole = granted.len() == news.len();
+            let shared = made.iter().find(suits).filter(|_| is_whole).map(|made| made.frame);
+            let frame = shared.unwrap_or_else(|| {
+                let ids: Vec<_> = granted.iter().map(|(id, _)| *id).collect();
+                self.encode_definitions(&ids, FrameType::Update, numbers)
+            });
+            if is_whole && shared.is_none() {
+                made.push(Made { sequenced, numbers, frame });
+            }
+            self.listeners.all[at].sequence = last;
+            self.outboxes.push(key, frame);
         }
     }
 
     /// Sends every definition that it may see to one session.
     pub(crate) fn show_definitions(&mut self, key: SessionKey, sequenced: bool) {
-        let ids: Vec<_> = self.ledger.truth.symbols().map(|(id, _)| id).collect();
-        let ids = self.granted_definitions(key, &ids);
-        let sequence = self.listeners.sequence;
-        let frame = self.encode_definitions(&ids, FrameType::Snapshot, sequence, sequenced);
+        let ids = self.granted_definitions(key);
+        let sequence = self.listeners.sequence_of(key);
+        let numbers = sequenced.then_some((sequence, sequence));
+        let frame = self.encode_definitions(&ids, FrameType::Snapshot, numbers);
         self.outboxes.push(key, frame);
     }
 
@@ -64,18 +83,18 @@ impl Fanout {
         &mut self,
         ids: &[SymbolId],
         frame_type: FrameType,
-        first_sequence: u64,
-        sequenced: bool,
+        numbers: Option<(u64, u64)>,
     ) -> FrameId {
         let truth = &self.ledger.truth;
         let instruments = ids.iter().filter_map(|id| truth.symbol(*id)).map(|s| &s.instrument);
         let channel = Topic::Instrument.channel();
         let newest = ids.iter().rev().find_map(|id| truth.symbol(*id)).map(|s| s.stamps(channel));
-        let sequence = self.listeners.sequence;
-        let marks = Marks { first_sequence, sequence, stamps: newest.unwrap_or_default() };
+        let stamps = newest.unwrap_or_default();
+        let marks =
+            numbers.map(|(first_sequence, sequence)| Marks { first_sequence, sequence, stamps });
         self.counters.frames_encoded[Topic::Instrument.index()] += 1;
         self.outboxes.encode(|out| {
-            data::write_instruments(instruments, frame_type, sequenced.then_some(&marks), out);
+            data::write_instruments(instruments, frame_type, marks.as_ref(), out);
         })
     }
 }

@@ -62,7 +62,8 @@ impl Ledger {
             }
             Body::Book(_) => {
                 let levels = self.before.levels(&symbol.book);
-                self.history.note_book(id, tick.sequence, tick.stamps, levels);
+                let numbers = (tick.sequence - 1, tick.sequence);
+                self.history.note_book(id, numbers, tick.stamps, levels);
             }
             _ => {}
         }
@@ -74,6 +75,11 @@ impl Ledger {
 
     pub(crate) fn symbol(&self, id: SymbolId) -> Option<&Symbol> {
         self.truth.symbol(id)
+    }
+
+    /// By how much later than its original a symbol is told.
+    pub(crate) fn delay_ms(&self, id: SymbolId) -> u32 {
+        self.symbol(id).and_then(|symbol| symbol.twin).map_or(0, |twin| twin.delay_ms)
     }
 
     pub(crate) fn sequence(&self, id: SymbolId, channel: Channel) -> u64 {
@@ -160,18 +166,16 @@ impl Ledger {
         }
     }
 
-    /// Keeps the book of before a lap for every class that shows one.
-    pub(crate) fn keep_bases_ready(&mut self, old: &Truth) {
-        for (id, symbol) in old.symbols() {
-            for (place, class) in self.interests[id.index()].classes.iter_mut().enumerate() {
-                let Topic::Book(depth) = class.topic else { continue };
-                if class.subscribers.is_empty() || class.kind.pace.is_paced() {
-                    continue;
-                }
-                list_to_sweep(class, (id, place as u32), &mut self.to_sweep);
-                let sequence = symbol.sequence(Channel::Book);
-                class.bases.keep_ready(sequence, symbol.book.top(Depth::levels(depth)));
+    /// Keeps the book of before a lap, or a renewal, for every class that shows it.
+    pub(crate) fn keep_bases_ready(&mut self, id: SymbolId, old: &Symbol) {
+        for (place, class) in self.interests[id.index()].classes.iter_mut().enumerate() {
+            let Topic::Book(depth) = class.topic else { continue };
+            if class.subscribers.is_empty() || class.kind.pace.is_paced() {
+                continue;
             }
+            list_to_sweep(class, (id, place as u32), &mut self.to_sweep);
+            let sequence = old.sequence(Channel::Book);
+            class.bases.keep_ready(sequence, old.book.top(Depth::levels(depth)));
         }
     }
 

@@ -28,6 +28,7 @@ mod paced;
 mod patterns;
 mod pings;
 mod reconfigure;
+mod renew;
 mod requests;
 mod resynchronise;
 mod review;

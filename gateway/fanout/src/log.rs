@@ -70,6 +70,13 @@ impl<T> Log<T> {
         }
     }
 
+    /// Forgets a symbol's entries; they take their room until they are the oldest.
+    pub(crate) fn forget_symbol(&mut self, id: SymbolId) {
+        if let Some(newest) = self.newest.get_mut(id.index()) {
+            *newest = 0;
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.first += self.entries.len() as u64;
         self.entries.clear();

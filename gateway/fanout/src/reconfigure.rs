@@ -46,7 +46,8 @@ impl Fanout {
         for held in held {
             let asked = changed(held.asked(), wanted);
             // One that is granted no longer ends by the review that is under way.
-            let Ok(terms) = self.grant(key, held.symbol, asked) else { continue };
+            let Ok(served) = self.grant(key, held.symbol, asked) else { continue };
+            let terms = Terms { delay_ms: self.ledger.delay_ms(held.symbol), ..served.terms };
             let (kind, on_slow, asked_pace) = (terms.kind, terms.on_slow, asked.kind.pace);
             self.change(key, held, Held { kind, on_slow, asked_pace, ..held });
             granted.get_or_insert(Terms { topic: held.topic, ..terms });

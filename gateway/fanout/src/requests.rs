@@ -35,13 +35,15 @@ pub(crate) struct Terms {
     pub(crate) on_slow: OnSlow,
     /// The first value is wanted.
     pub(crate) snapshot: bool,
+    /// By how much later it is told. Nobody asks for that; some are granted no better.
+    pub(crate) delay_ms: u32,
 }
 
 impl Terms {
     /// What the rules are asked about a definition.
     pub(crate) fn of_definitions() -> Self {
         let (kind, on_slow) = (Kind::default(), OnSlow::default());
-        Self { topic: Topic::Instrument, kind, on_slow, snapshot: true }
+        Self { topic: Topic::Instrument, kind, on_slow, snapshot: true, delay_ms: 0 }
     }
 
     /// True when anything is asked that the venue's own protocol does not know.
@@ -189,9 +191,9 @@ impl Fanout {
         let Some(session) = outboxes.session(key) else { return };
         let held = session.held.iter().filter_map(|held| {
             let name = &ledger.symbol(held.symbol)?.instrument.symbol;
-            let terms =
-                Terms { topic: held.topic, kind: held.kind, on_slow: held.on_slow, snapshot: true };
-            Some(listed(terms, name))
+            let (topic, kind, on_slow) = (held.topic, held.kind, held.on_slow);
+            let delay_ms = ledger.delay_ms(held.symbol);
+            Some(listed(Terms { topic, kind, on_slow, snapshot: true, delay_ms }, name))
         });
         let watched = patterns.of(key).map(|watch| listed(watch.terms, watch.pattern.name()));
         let mut frame = Vec::new();
@@ -207,12 +209,13 @@ impl Fanout {
         envelope: &Envelope,
     ) {
         let pace_ms = terms.kind.pace.ms();
-        let granted = terms.is_extended().then_some(Granted {
+        let is_told = terms.is_extended() || terms.delay_ms > 0;
+        let granted = is_told.then_some(Granted {
             epoch: self.epoch,
             sequence: answer.sequence,
             recovered: answer.recovered,
             pace_ms,
-            qos: quality(terms.kind),
+            qos: quality(terms),
             on_slow: terms.on_slow,
         });
         let ack = Ack {
@@ -246,14 +249,18 @@ fn listed(terms: Terms, name: &str) -> Listed<'_> {
         topic: terms.topic,
         symbol: Some(name),
         sequenced: terms.kind.sequenced,
-        qos: quality(terms.kind),
+        qos: quality(terms),
         pace_ms: terms.kind.pace.ms(),
         on_slow: terms.on_slow,
     }
 }
 
-pub(crate) const fn quality(kind: Kind) -> Quality {
-    if kind.pace.is_paced() { Quality::Conflated } else { Quality::Realtime }
+pub(crate) const fn quality(terms: Terms) -> Quality {
+    match terms.delay_ms {
+        0 if terms.kind.pace.is_paced() => Quality::Conflated,
+        0 => Quality::Realtime,
+        ms => Quality::Delayed { ms },
+    }
 }
 
 /// The names that the budget allows to be answered now.

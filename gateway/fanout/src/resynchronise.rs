@@ -24,19 +24,23 @@ impl Fanout {
         self.ledger.interests.resize_with(new.symbol_count(), Interest::default);
         let trades_shown = |id| old.symbol(id).map_or(0, |s| s.sequence(Channel::Trade));
         self.ledger.history.begin_anew(new, trades_shown);
-        self.ledger.keep_bases_ready(&old);
+        for (id, symbol) in old.symbols() {
+            self.ledger.keep_bases_ready(id, symbol);
+        }
+        let channel = Topic::Instrument.channel();
         let mut redefined = Vec::new();
         let mut restated: Vec<(SymbolId, State)> = Vec::new();
         for (id, new) in self.ledger.truth.symbols() {
             let Some(old) = old.symbol(id) else {
-                redefined.push(id);
+                redefined.push((id, new.sequence(channel)));
                 continue;
             };
             if old.state != new.state {
                 restated.push((id, new.state));
             }
-            if old.sequence(Channel::Instrument) < new.sequence(Channel::Instrument) {
-                redefined.push(id);
+            let count = new.sequence(channel) - old.sequence(channel);
+            if count > 0 {
+                redefined.push((id, count));
             }
         }
         for (id, old) in old.symbols() {
@@ -57,7 +61,7 @@ impl Fanout {
 
     /// Everybody on a class's list was shown so much, and hears the rest; in a paced class, at the
     /// end of the bucket.
-    fn bring_class_to_now(&mut self, class: Pending, shown: Shown) {
+    pub(crate) fn bring_class_to_now(&mut self, class: Pending, shown: Shown) {
         let wanted = self.ledger.class(class);
         if wanted.subscribers.is_empty() {
             return;
@@ -78,16 +82,12 @@ impl Fanout {
         }
     }
 
-    fn redefine(&mut self, old: &Truth, redefined: &[SymbolId]) {
+    fn redefine(&mut self, old: &Truth, redefined: &[(SymbolId, u64)]) {
         if redefined.is_empty() {
             return;
         }
-        let channel = Topic::Instrument.channel();
-        let first_missed = self.listeners.sequence + 1;
-        let symbols = self.ledger.truth.symbols();
-        self.listeners.sequence = symbols.map(|(_, s)| s.sequence(channel)).sum();
-        self.tell_definitions(redefined, first_missed);
-        for id in redefined.iter().filter(|id| old.symbol(**id).is_none()) {
+        self.tell_definitions(redefined);
+        for (id, _) in redefined.iter().filter(|(id, _)| old.symbol(*id).is_none()) {
             self.offer_to_patterns(*id);
         }
     }

@@ -18,6 +18,7 @@ use wire::reply::{self, Envelope, Quality};
 use wire::topic::Topic;
 
 use crate::fanout::Fanout;
+use crate::grant::Served;
 use crate::requests::{Terms, quality};
 use crate::session::{Held, SessionKey};
 use crate::who::{Permits, Who};
@@ -57,9 +58,37 @@ enum Fate {
     Stays,
     /// At another pace.
     Changes(Terms),
-    /// Ends, and begins anew less deep.
-    Restarts(Terms),
+    /// Ends, and begins anew: less deep, sooner or later.
+    Restarts(Terms, Anew),
     Ends(&'static str),
+}
+
+/// What is different about what begins anew.
+#[derive(Clone, Copy)]
+enum Anew {
+    LessDeep,
+    Later,
+    Sooner,
+}
+
+impl Anew {
+    /// To who uses extensions.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::LessDeep => "now_other_depth",
+            Self::Later => "now_delayed",
+            Self::Sooner => "now_sooner",
+        }
+    }
+
+    /// To who does not: it has to subscribe again.
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::LessDeep => "granted less deep: subscribe again",
+            Self::Later => "granted to you delayed only: subscribe again",
+            Self::Sooner => "granted to you sooner: subscribe again",
+        }
+    }
 }
 
 impl Fanout {
@@ -105,15 +134,13 @@ impl Fanout {
         let fates: Vec<(Held, Fate)> =
             session.held.iter().map(|held| (*held, self.fate(key, held))).collect();
         let gone =
-            fates.iter().filter(|(_, fate)| matches!(fate, Fate::Ends(_) | Fate::Restarts(_)));
+            fates.iter().filter(|(_, fate)| matches!(fate, Fate::Ends(_) | Fate::Restarts(..)));
         let gone: Vec<Held> = gone.map(|(held, _)| *held).collect();
-        for held in &gone {
-            self.note_ended(key, *held, End::Revoked);
-        }
         if let Some(session) = self.outboxes.session_mut(key).filter(|_| !gone.is_empty()) {
             session.release_all(&gone);
         }
         for held in gone {
+            self.note_ended(key, held, End::Revoked);
             self.leave(held);
         }
         for (held, fate) in fates {
@@ -123,17 +150,14 @@ impl Fanout {
                     self.change(key, held, Held { kind: terms.kind, ..held });
                     let pace = terms.kind.pace;
                     let words = if pace.is_paced() { "now_conflated" } else { "now_every_update" };
-                    self.tell_change(key, &held, words, Some(quality(terms.kind)), now);
+                    self.tell_change(key, &held, words, Some(quality(terms)), now);
                 }
                 // A book without numbers is merged by its reader: it must ask for another itself.
-                Fate::Restarts(terms) if is_extended => {
-                    let qos = Some(quality(terms.kind));
-                    self.tell_change(key, &held, "now_other_depth", qos, now);
+                Fate::Restarts(terms, anew) if is_extended => {
+                    self.tell_change(key, &held, anew.word(), Some(quality(terms)), now);
                     self.join(key, held.symbol, held.asked(), None);
                 }
-                Fate::Restarts(_) => {
-                    self.tell_change(key, &held, "granted less deep: subscribe again", None, now);
-                }
+                Fate::Restarts(_, anew) => self.tell_change(key, &held, anew.sentence(), None, now),
                 Fate::Ends(words) => self.tell_change(key, &held, words, None, now),
             }
         }
@@ -143,12 +167,16 @@ impl Fanout {
     }
 
     fn fate(&self, key: SessionKey, held: &Held) -> Fate {
-        let terms = match self.grant(key, held.symbol, held.asked()) {
-            Ok(terms) => terms,
+        let Served { symbol, terms } = match self.grant(key, held.symbol, held.asked()) {
+            Ok(served) => served,
             Err(denied) => return Fate::Ends(denied.words()),
         };
+        let is_later = terms.delay_ms > self.ledger.delay_ms(held.symbol);
+        if symbol != held.symbol {
+            return Fate::Restarts(terms, if is_later { Anew::Later } else { Anew::Sooner });
+        }
         if terms.topic < held.topic && matches!(terms.topic, Topic::Book(_)) {
-            Fate::Restarts(terms)
+            Fate::Restarts(terms, Anew::LessDeep)
         } else if terms.kind == held.kind {
             Fate::Stays
         } else {

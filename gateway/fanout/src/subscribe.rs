@@ -10,8 +10,9 @@ use wire::request::{Position, Subscription};
 use wire::topic::Topic;
 
 use crate::fanout::Fanout;
-use crate::grant::Denied;
+use crate::grant::{Denied, Served};
 use crate::interest::Kind;
+use crate::listeners::Listener;
 use crate::pace::Pace;
 use crate::patterns::{Pattern, Watch};
 use crate::requests::{Answer, Terms};
@@ -21,6 +22,9 @@ use crate::shown::Shown;
 const ALREADY: &str = "already subscribed";
 const NOT_HELD: &str = "was not subscribed";
 const LEFT_OUT: &str = "symbols that are not granted to you are left out";
+const MIXED: &str = "some symbols are told later than others: list_subscriptions says which";
+const LEFT_OUT_AND_MIXED: &str = "symbols that are not granted to you are left out, and some are told later than others: \
+     list_subscriptions says which";
 
 /// What became of an attempt to subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,8 @@ pub(crate) enum Joined {
 /// How a subscribe is to be served.
 pub(crate) fn terms_of(wanted: &Subscription) -> Terms {
     let kind = Kind { sequenced: wanted.sequenced, pace: Pace::not_faster_than(wanted.pace_ms) };
-    Terms { topic: wanted.topic, kind, on_slow: wanted.on_slow, snapshot: wanted.snapshot }
+    let (topic, on_slow, snapshot) = (wanted.topic, wanted.on_slow, wanted.snapshot);
+    Terms { topic, kind, on_slow, snapshot, delay_ms: 0 }
 }
 
 impl Fanout {
@@ -45,8 +50,12 @@ impl Fanout {
             let refusal = denied.refusal();
             return self.refuse(key, Some("subscribe"), &refusal, None, envelope);
         }
-        let is_new = self.listeners.add(key, wanted.sequenced);
-        let sequence = Some(self.listeners.sequence);
+        let ids = self.granted_definitions(key);
+        let channel = Topic::Instrument.channel();
+        let sequence = ids.iter().map(|id| self.ledger.sequence(*id, channel)).sum();
+        let sequenced = wanted.sequenced;
+        let is_new = self.listeners.add(Listener { key, sequenced, sequence });
+        let sequence = Some(self.listeners.sequence_of(key));
         let warning = (!is_new).then_some(ALREADY);
         let answer = Answer { method: "subscribe", sequence, warning, ..Answer::default() };
         self.ack(key, &answer, terms_of(wanted), envelope);
@@ -77,10 +86,10 @@ impl Fanout {
             return Vec::new();
         };
         let position = wanted.resume.iter().find(|(symbol, _)| symbol == name).map(|r| r.1);
-        let mut sequence = self.ledger.sequence(id, wanted.topic.channel());
         let mut recovered = position.map(|_| false);
         let mut warning = None;
-        let granted = self.grant(key, id, terms).unwrap_or(terms);
+        let granted = self.grant(key, id, terms).unwrap_or(Served { symbol: id, terms });
+        let mut sequence = self.ledger.sequence(granted.symbol, wanted.topic.channel());
         match self.join(key, id, terms, position) {
             Joined::Denied(denied) => {
                 self.note_denied(key, id, terms.topic, denied);
@@ -105,7 +114,7 @@ impl Fanout {
         }
         let (symbol, sequence) = (Some(name), Some(sequence));
         let answer = Answer { method, symbol, sequence, recovered, warning };
-        self.ack(key, &answer, granted, envelope);
+        self.ack(key, &answer, granted.terms, envelope);
         Vec::new()
     }
 
@@ -125,13 +134,18 @@ impl Fanout {
             self.refuse(key, Some(method), &refusal, Some(&name), envelope);
             return Vec::new();
         }
-        let symbols = self.ledger.truth.symbols();
+        let symbols = self.ledger.truth.originals();
         let matching = symbols.filter(|(_, symbol)| pattern.matches(&symbol.instrument.symbol));
         let mut ids: Vec<_> = matching.map(|(id, _)| id).collect();
         let match_count = ids.len();
         let mut denied = None;
+        let mut delays_ms: Option<(u32, u32)> = None;
         ids.retain(|id| match self.grant(key, *id, terms) {
-            Ok(_) => true,
+            Ok(Served { terms: Terms { delay_ms, .. }, .. }) => {
+                let (min, max) = delays_ms.unwrap_or((delay_ms, delay_ms));
+                delays_ms = Some((min.min(delay_ms), max.max(delay_ms)));
+                true
+            }
             Err(why) => {
                 denied = Some(why);
                 false
@@ -142,9 +156,16 @@ impl Fanout {
             self.refuse(key, Some(method), &refusal, Some(&name), envelope);
             return Vec::new();
         }
-        let warning = (ids.len() < match_count).then_some(LEFT_OUT);
+        let (least, most) = delays_ms.unwrap_or_default();
+        let warning = match (ids.len() < match_count, least < most) {
+            (true, true) => Some(LEFT_OUT_AND_MIXED),
+            (true, false) => Some(LEFT_OUT),
+            (false, true) => Some(MIXED),
+            (false, false) => None,
+        };
         let answer = Answer { method, symbol: Some(&name), warning, ..Answer::default() };
-        self.ack(key, &answer, terms, envelope);
+        // Nothing is promised sooner than all of it comes.
+        self.ack(key, &answer, Terms { delay_ms: most, ..terms }, envelope);
         ids.reverse();
         self.patterns.add(Watch { session: key, pattern, terms });
         ids
@@ -167,6 +188,11 @@ impl Fanout {
 
     /// A symbol appeared that a pattern matches; after a lap it may have a value already.
     pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId) {
+        // It appears once for itself and once for each twin.
+        let served = self.grant(watch.session, id, watch.terms);
+        if served.is_ok_and(|served| served.symbol != id) {
+            return;
+        }
         if self.join(watch.session, id, watch.terms, None) == Joined::Full {
             let Some(symbol) = self.ledger.symbol(id) else { return };
             let now = symbol.stamps(Topic::Instrument.channel()).publish;
@@ -196,13 +222,14 @@ impl Fanout {
         terms: Terms,
         position: Option<Position>,
     ) -> Joined {
-        let Some(session) = self.outboxes.session(key) else { return Joined::Already };
-        let granted = match self.grant(key, id, terms) {
-            Ok(granted) => granted,
+        let Served { symbol: id, terms: granted } = match self.grant(key, id, terms) {
+            Ok(served) => served,
             Err(denied) => return Joined::Denied(denied),
         };
         let (asked_topic, asked_pace) = (terms.topic, terms.kind.pace);
-        let Terms { topic, kind, on_slow, snapshot } = granted;
+        let Terms { topic, kind, on_slow, snapshot, .. } = granted;
+        self.part_from_family(key, id, topic);
+        let Some(session) = self.outboxes.session(key) else { return Joined::Already };
         match session.find(id, topic) {
             Some(held) if (held.kind, held.on_slow) == (kind, on_slow) => return Joined::Already,
             Some(held) => self.part(key, held),
@@ -307,6 +334,7 @@ impl Fanout {
     ) -> Option<Vec<Held>> {
         let truth = &self.ledger.truth;
         let id = truth.find(name);
+        let is_of = |held: &Held, id| id == Some(truth.original(held.symbol));
         if pattern.is_none() && id.is_none() {
             return None;
         }
@@ -314,10 +342,22 @@ impl Fanout {
             Some(pattern) => truth
                 .symbol(held.symbol)
                 .is_some_and(|symbol| pattern.matches(&symbol.instrument.symbol)),
-            None => Some(held.symbol) == id,
+            None => is_of(held, id),
         };
         let session = self.outboxes.session(key)?;
         Some(session.held.iter().filter(is_named).copied().collect())
+    }
+
+    /// Ends what a session holds of a symbol later or sooner than it is to have it now.
+    fn part_from_family(&mut self, key: SessionKey, id: SymbolId, topic: Topic) {
+        let original = self.ledger.truth.original(id);
+        let others = self.ledger.truth.family(original).filter(|other| *other != id);
+        let session = self.outboxes.session(key);
+        let held = session
+            .and_then(|session| others.filter_map(|other| session.find(other, topic)).next());
+        if let Some(held) = held {
+            self.part(key, held);
+        }
     }
 
     pub(crate) fn part(&mut self, key: SessionKey, held: Held) {

@@ -4,6 +4,7 @@ mod scene;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanout::{Admission, Permits, Petition, SessionKey, Verdict};
 use market::{Body, Nanos};
@@ -28,7 +29,7 @@ impl Holder {
         let register = format!("{}{register}", self.key.register_entry("alice", &[], None));
         let file = Path::new("file.toml");
         let register = Register::parse(&register, file).expect("a good register");
-        let rules = Rules::parse(rules, file).expect("good rules");
+        let rules = Rules::parse(rules, file, Duration::from_secs(3600)).expect("good rules");
         let authenticator = Authenticator::new(register, None);
         Arc::new(Permits { authenticator, rules: Arc::new(rules) })
     }

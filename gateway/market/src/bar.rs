@@ -6,10 +6,14 @@
 
 use std::collections::VecDeque;
 
+use crate::record::{Fields, RecordError};
 use crate::{Nanos, Price, Trade, rounded_ratio};
 
 /// Finished and current bars kept per interval.
 pub const BAR_HISTORY: usize = 60;
+
+/// Bytes of a bar in a record.
+pub(crate) const BAR_BYTES: usize = 7 * 8 + 2 * 16;
 
 /// The length of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,6 +139,28 @@ impl Bar {
         self.ts_event = self.ts_event.max(trade.ts_event);
     }
 
+    fn encode(&self, out: &mut Vec<u8>) {
+        for price in [self.open, self.high, self.low, self.close] {
+            out.extend_from_slice(&price.0.to_le_bytes());
+        }
+        for word in [self.begin.0, self.trade_count, self.ts_event.0] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        for sum in [self.volume, self.turnover] {
+            out.extend_from_slice(&sum.to_le_bytes());
+        }
+    }
+
+    fn decode(fields: &mut Fields<'_>) -> Result<Self, RecordError> {
+        let (open, high) = (fields.price()?, fields.price()?);
+        let (low, close) = (fields.price()?, fields.price()?);
+        let begin = Nanos(fields.word()?);
+        let (trade_count, ts_event) = (fields.word()?, Nanos(fields.word()?));
+        let volume = i128::from_le_bytes(fields.array()?);
+        let turnover = i128::from_le_bytes(fields.array()?);
+        Ok(Self { begin, open, high, low, close, volume, turnover, trade_count, ts_event })
+    }
+
     /// Volume-weighted average price, rounded to the price precision.
     pub fn vwap(&self) -> Price {
         rounded_ratio(self.turnover, self.volume).map_or(self.close, Price)
@@ -142,7 +168,7 @@ impl Bar {
 }
 
 /// The latest bars of every interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bars([VecDeque<Bar>; Interval::ALL.len()]);
 
 impl Bars {
@@ -160,6 +186,23 @@ impl Bars {
                 }
             }
         }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        for bars in &self.0 {
+            out.push(bars.len() as u8);
+            bars.iter().for_each(|bar| bar.encode(out));
+        }
+    }
+
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, RecordError> {
+        let mut all = Self::default();
+        for bars in &mut all.0 {
+            for _ in 0..fields.byte()? {
+                bars.push_back(Bar::decode(fields)?);
+            }
+        }
+        Ok(all)
     }
 
     /// Oldest first; the last is the current one.

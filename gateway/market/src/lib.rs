@@ -16,12 +16,14 @@ mod instrument;
 mod quote;
 mod ratio;
 mod record;
+mod renewal;
 mod statistics;
 mod status;
 mod tick;
 mod time;
 mod trade;
 mod truth;
+mod twin;
 
 pub use bar::{BAR_HISTORY, Bar, Bars, Interval};
 pub use book::{Book, BookSide};
@@ -32,11 +34,13 @@ pub use decimal::{Decimal, DecimalError, SCALE_MAX};
 pub use instrument::{Instrument, Price, Size, SymbolId, Trading};
 pub use quote::{Level, Quote};
 pub use record::{RecordError, book_record_bytes_max};
+pub use renewal::renewal_record_bytes_max;
 pub use statistics::{Roller, Statistics};
 pub use status::State;
 pub use tick::{Body, Stamps, Tick};
 pub use time::Nanos;
 pub use trade::{OrderKind, Side, TAPE_LENGTH, Tape, Trade};
 pub use truth::{OutOfStep, Symbol, Truth};
+pub use twin::Twin;
 
 pub use ratio::rounded_ratio;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::book_change::{LEVEL_BYTES, Levels};
+use crate::renewal;
 use crate::{
     Body, BookChange, Instrument, Level, Nanos, OrderKind, Price, Quote, Side, Size, Stamps, State,
-    Statistics, SymbolId, Tick, Trade, Trading,
+    Statistics, SymbolId, Tick, Trade, Trading, Twin,
 };
 
 const INSTRUMENT: u8 = 0;
@@ -19,6 +20,8 @@ const QUOTE: u8 = 2;
 const TICKER: u8 = 3;
 const TRADE: u8 = 4;
 const BOOK: u8 = 5;
+const TWIN: u8 = 6;
+const RENEWAL: u8 = 7;
 
 /// Bytes of a tick's head, and of the two counts in front of a book's levels.
 const BOOK_HEAD_BYTES: usize = 1 + 4 + 4 * 8 + 2 * 4;
@@ -44,6 +47,8 @@ impl Tick<'_> {
             Body::Ticker(..) => TICKER,
             Body::Trade(_) => TRADE,
             Body::Book(_) => BOOK,
+            Body::Twin(_) => TWIN,
+            Body::Renewal(_) => RENEWAL,
         };
         out.push(kind);
         out.extend_from_slice(&self.symbol.0.to_le_bytes());
@@ -68,6 +73,11 @@ impl Tick<'_> {
                     encode_level(level, out);
                 }
             }
+            Body::Twin(twin) => {
+                out.extend_from_slice(&twin.of.0.to_le_bytes());
+                out.extend_from_slice(&twin.delay_ms.to_le_bytes());
+            }
+            Body::Renewal(symbol) => renewal::encode(symbol, out),
         }
     }
 
@@ -77,11 +87,7 @@ impl Tick<'_> {
         let kind = fields.byte()?;
         let symbol = SymbolId(u32::from_le_bytes(fields.array()?));
         let sequence = fields.word()?;
-        let stamps = Stamps {
-            event: Nanos(fields.word()?),
-            recv: Nanos(fields.word()?),
-            publish: Nanos(fields.word()?),
-        };
+        let stamps = fields.stamps()?;
         let body = match kind {
             INSTRUMENT => Body::Instrument(fields.instrument()?),
             STATE => Body::State(pick(&State::ALL, fields.byte()?)?),
@@ -89,6 +95,8 @@ impl Tick<'_> {
             TICKER => Body::Ticker(fields.quote()?, fields.statistics()?),
             TRADE => Body::Trade(fields.trade()?),
             BOOK => Body::Book(fields.book_change()?),
+            TWIN => Body::Twin(fields.twin()?),
+            RENEWAL => Body::Renewal(Box::new(renewal::decode(&mut fields)?)),
             _ => return Err(RecordError),
         };
         if fields.0.is_empty() {
@@ -99,17 +107,17 @@ impl Tick<'_> {
     }
 }
 
-fn encode_level(level: Level, out: &mut Vec<u8>) {
+pub(crate) fn encode_level(level: Level, out: &mut Vec<u8>) {
     out.extend_from_slice(&level.price.0.to_le_bytes());
     out.extend_from_slice(&level.size.0.to_le_bytes());
 }
 
-fn encode_quote(quote: &Quote, out: &mut Vec<u8>) {
+pub(crate) fn encode_quote(quote: &Quote, out: &mut Vec<u8>) {
     encode_level(quote.bid, out);
     encode_level(quote.ask, out);
 }
 
-fn encode_statistics(statistics: &Statistics, out: &mut Vec<u8>) {
+pub(crate) fn encode_statistics(statistics: &Statistics, out: &mut Vec<u8>) {
     out.extend_from_slice(&statistics.volume.to_le_bytes());
     for price in [
         statistics.last,
@@ -123,7 +131,7 @@ fn encode_statistics(statistics: &Statistics, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_trade(trade: &Trade, out: &mut Vec<u8>) {
+pub(crate) fn encode_trade(trade: &Trade, out: &mut Vec<u8>) {
     encode_level(Level { price: trade.price, size: trade.size }, out);
     out.extend_from_slice(&trade.trade_id.to_le_bytes());
     out.extend_from_slice(&trade.ts_event.0.to_le_bytes());
@@ -131,7 +139,7 @@ fn encode_trade(trade: &Trade, out: &mut Vec<u8>) {
     out.push(u8::from(trade.order_kind == OrderKind::Limit));
 }
 
-fn encode_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
+pub(crate) fn encode_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
     for text in [
         &instrument.symbol,
         &instrument.venue,
@@ -152,12 +160,24 @@ fn encode_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
     }
 }
 
-fn pick<T: Copy>(all: &[T], code: u8) -> Result<T, RecordError> {
+/// A byte that says whether it is there, then the value.
+pub(crate) fn encode_option<T>(
+    value: Option<&T>,
+    out: &mut Vec<u8>,
+    encode: impl FnOnce(&T, &mut Vec<u8>),
+) {
+    out.push(u8::from(value.is_some()));
+    if let Some(value) = value {
+        encode(value, out);
+    }
+}
+
+pub(crate) fn pick<T: Copy>(all: &[T], code: u8) -> Result<T, RecordError> {
     all.get(usize::from(code)).copied().ok_or(RecordError)
 }
 
 /// What is left of a record.
-struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
@@ -166,21 +186,21 @@ impl<'a> Fields<'a> {
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         let (head, tail) = self.0.split_first_chunk().ok_or(RecordError)?;
         self.0 = tail;
         Ok(*head)
     }
 
-    fn byte(&mut self) -> Result<u8, RecordError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, RecordError> {
         self.array().map(|[byte]| byte)
     }
 
-    fn word(&mut self) -> Result<u64, RecordError> {
+    pub(crate) fn word(&mut self) -> Result<u64, RecordError> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn price(&mut self) -> Result<Price, RecordError> {
+    pub(crate) fn price(&mut self) -> Result<Price, RecordError> {
         self.array().map(i64::from_le_bytes).map(Price)
     }
 
@@ -188,15 +208,15 @@ impl<'a> Fields<'a> {
         self.array().map(i64::from_le_bytes).map(Size)
     }
 
-    fn level(&mut self) -> Result<Level, RecordError> {
+    pub(crate) fn level(&mut self) -> Result<Level, RecordError> {
         Ok(Level { price: self.price()?, size: self.size()? })
     }
 
-    fn quote(&mut self) -> Result<Quote, RecordError> {
+    pub(crate) fn quote(&mut self) -> Result<Quote, RecordError> {
         Ok(Quote { bid: self.level()?, ask: self.level()? })
     }
 
-    fn statistics(&mut self) -> Result<Statistics, RecordError> {
+    pub(crate) fn statistics(&mut self) -> Result<Statistics, RecordError> {
         Ok(Statistics {
             volume: i128::from_le_bytes(self.array()?),
             last: self.price()?,
@@ -208,7 +228,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn trade(&mut self) -> Result<Trade, RecordError> {
+    pub(crate) fn trade(&mut self) -> Result<Trade, RecordError> {
         Ok(Trade {
             price: self.price()?,
             size: self.size()?,
@@ -227,12 +247,38 @@ impl<'a> Fields<'a> {
         Ok(BookChange { bids: Levels::packed(bids), asks: Levels::packed(asks) })
     }
 
+    pub(crate) fn stamps(&mut self) -> Result<Stamps, RecordError> {
+        Ok(Stamps {
+            event: Nanos(self.word()?),
+            recv: Nanos(self.word()?),
+            publish: Nanos(self.word()?),
+        })
+    }
+
+    /// What [`encode_option`] wrote.
+    pub(crate) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, RecordError> {
+        match self.byte()? {
+            0 => Ok(None),
+            _ => read(self).map(Some),
+        }
+    }
+
+    fn twin(&mut self) -> Result<Twin, RecordError> {
+        Ok(Twin {
+            of: SymbolId(u32::from_le_bytes(self.array()?)),
+            delay_ms: u32::from_le_bytes(self.array()?),
+        })
+    }
+
     fn text(&mut self) -> Result<Arc<str>, RecordError> {
         let length = u32::from_le_bytes(self.array()?) as usize;
         std::str::from_utf8(self.bytes(length)?).map(Arc::from).map_err(|_| RecordError)
     }
 
-    fn instrument(&mut self) -> Result<Instrument, RecordError> {
+    pub(crate) fn instrument(&mut self) -> Result<Instrument, RecordError> {
         Ok(Instrument {
             symbol: self.text()?,
             venue: self.text()?,
@@ -294,6 +340,7 @@ mod tests {
             }),
             Body::Book(BookChange { bids: Levels::new(&LEVELS[..1]), asks: Levels::new(&LEVELS) }),
             Body::Book(BookChange { bids: Levels::new(&[]), asks: Levels::new(&[]) }),
+            Body::Twin(Twin { of: SymbolId(3), delay_ms: 900_000 }),
         ]
     }
 

@@ -5,10 +5,13 @@
 
 use std::collections::VecDeque;
 
+use crate::record::{Fields, RecordError, encode_option};
 use crate::{Price, Trade, rounded_ratio};
 
 const BUCKET_NANOS: u64 = 300 * 1_000_000_000;
 const BUCKET_COUNT: u64 = 24 * 3600 / 300;
+/// Bytes of a full [`Roller`] in a record.
+pub(crate) const BUCKETS_BYTES_MAX: usize = 64 + BUCKET_COUNT as usize * (4 * 8 + 2 * 16);
 
 /// What a ticker says of the last 24 hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct Statistics {
     pub change_basis_points: i64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bucket {
     begin: u64,
     open: Price,
@@ -40,7 +43,7 @@ struct Bucket {
 }
 
 /// Rolls [`Statistics`] from trades.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roller {
     /// Oldest first; only buckets in which something traded.
     buckets: VecDeque<Bucket>,
@@ -81,6 +84,44 @@ impl Roller {
             .map(|(low, high)| (low.min(trade.price), high.max(trade.price)))
             .or_else(|| self.search_extremes());
         self.figures(trade.price)
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        for sum in [self.volume, self.turnover] {
+            out.extend_from_slice(&sum.to_le_bytes());
+        }
+        encode_option(self.extremes.as_ref(), out, |(low, high), out| {
+            out.extend_from_slice(&low.0.to_le_bytes());
+            out.extend_from_slice(&high.0.to_le_bytes());
+        });
+        out.extend_from_slice(&(self.buckets.len() as u32).to_le_bytes());
+        for bucket in &self.buckets {
+            out.extend_from_slice(&bucket.begin.to_le_bytes());
+            for price in [bucket.open, bucket.high, bucket.low] {
+                out.extend_from_slice(&price.0.to_le_bytes());
+            }
+            for sum in [bucket.volume, bucket.turnover] {
+                out.extend_from_slice(&sum.to_le_bytes());
+            }
+        }
+    }
+
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, RecordError> {
+        let volume = i128::from_le_bytes(fields.array()?);
+        let turnover = i128::from_le_bytes(fields.array()?);
+        let extremes = fields.option(|fields| Ok((fields.price()?, fields.price()?)))?;
+        let mut buckets = VecDeque::new();
+        for _ in 0..u32::from_le_bytes(fields.array()?) {
+            buckets.push_back(Bucket {
+                begin: fields.word()?,
+                open: fields.price()?,
+                high: fields.price()?,
+                low: fields.price()?,
+                volume: i128::from_le_bytes(fields.array()?),
+                turnover: i128::from_le_bytes(fields.array()?),
+            });
+        }
+        Ok(Self { buckets, volume, turnover, extremes })
     }
 
     fn expire(&mut self, now: u64) {

@@ -1,6 +1,8 @@
 //! A tick: one normalised market event, as ingest publishes it and shards fold it.
 
-use crate::{BookChange, Channel, Instrument, Nanos, Quote, State, Statistics, SymbolId, Trade};
+use crate::{
+    BookChange, Channel, Instrument, Nanos, Quote, State, Statistics, Symbol, SymbolId, Trade, Twin,
+};
 
 /// When a tick passed the stations that are behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,14 +43,18 @@ pub enum Body<'a> {
     Trade(Trade),
     /// Levels of the book changed.
     Book(BookChange<'a>),
+    /// The symbol is another one as it was some time ago. Always a twin's first tick.
+    Twin(Twin),
+    /// Everything known of it, where ticks before this one were lost.
+    Renewal(Box<Symbol>),
 }
 
 impl Body<'_> {
     /// The channel whose sequence the tick carries.
     pub const fn channel(&self) -> Channel {
         match self {
-            Self::Instrument(_) => Channel::Instrument,
-            Self::State(_) => Channel::State,
+            Self::Instrument(_) | Self::Twin(_) => Channel::Instrument,
+            Self::State(_) | Self::Renewal(_) => Channel::State,
             Self::Quote(_) | Self::Ticker(..) => Channel::Ticker,
             Self::Trade(_) => Channel::Trade,
             Self::Book(_) => Channel::Book,

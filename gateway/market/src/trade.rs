@@ -7,6 +7,9 @@ use crate::{Nanos, Price, Size};
 /// How many trades a new subscriber is shown.
 pub const TAPE_LENGTH: usize = 50;
 
+/// Bytes of a trade in a record.
+pub(crate) const TRADE_BYTES: usize = 4 * 8 + 2;
+
 /// Who crossed the spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -43,7 +46,7 @@ pub struct Trade {
 }
 
 /// The latest [`TAPE_LENGTH`] trades, oldest first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tape(VecDeque<Trade>);
 
 impl Default for Tape {

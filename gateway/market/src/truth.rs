@@ -11,14 +11,16 @@ use thiserror::Error;
 
 use crate::{
     Bars, Body, Book, BookSide, Channel, Instrument, Interval, Nanos, Quote, Roller, Stamps, State,
-    Statistics, SymbolId, Tape, Tick, Trade,
+    Statistics, SymbolId, Tape, Tick, Trade, Trading, Twin,
 };
 
 /// Everything known of one symbol.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Its definition.
     pub instrument: Instrument,
+    /// Whose twin it is, if it is one.
+    pub twin: Option<Twin>,
     /// How far its data can be trusted.
     pub state: State,
     /// Since when.
@@ -34,18 +36,21 @@ pub struct Symbol {
     /// The latest bars.
     pub bars: Bars,
     /// Stamps of the latest update of each channel.
-    stamps: [Stamps; Channel::COUNT],
+    pub(crate) stamps: [Stamps; Channel::COUNT],
     /// Sequence of the latest update of each channel; zero before the first.
-    sequences: [u64; Channel::COUNT],
-    roller: Roller,
+    pub(crate) sequences: [u64; Channel::COUNT],
+    pub(crate) roller: Roller,
     /// The venue sends statistics itself, so trades do not roll them.
-    statistics_from_venue: bool,
+    pub(crate) statistics_from_venue: bool,
+    /// Its twins, the shortest delay first.
+    twins: Vec<(u32, SymbolId)>,
 }
 
 impl Symbol {
-    fn new(instrument: Instrument) -> Self {
+    pub(crate) fn new(instrument: Instrument) -> Self {
         Self {
             instrument,
+            twin: None,
             state: State::Recovering,
             state_since: Nanos::UNKNOWN,
             quote: None,
@@ -57,6 +62,7 @@ impl Symbol {
             sequences: [0; Channel::COUNT],
             roller: Roller::default(),
             statistics_from_venue: false,
+            twins: Vec::new(),
         }
     }
 
@@ -79,6 +85,7 @@ impl Symbol {
         self.advance(body.channel(), stamps);
         match body {
             Body::Instrument(instrument) => self.instrument = instrument.clone(),
+            Body::Twin(_) => {}
             Body::State(state) => {
                 self.state = *state;
                 self.state_since = stamps.recv;
@@ -98,6 +105,21 @@ impl Symbol {
                 }
                 self.book.truncate(self.instrument.book_levels_max as usize);
             }
+            Body::Renewal(from) => self.renew(from, stamps.publish),
+        }
+    }
+
+    /// Takes over everything but who it is: the numbers of its definitions and states are its own,
+    /// all others go on where those of `from` stand, published now.
+    fn renew(&mut self, from: &Self, publish: Nanos) {
+        let old = std::mem::replace(self, from.clone());
+        for stamps in &mut self.stamps {
+            stamps.publish = publish;
+        }
+        (self.twin, self.twins) = (old.twin, old.twins);
+        for channel in [Channel::Instrument, Channel::State] {
+            let at = channel.index();
+            (self.sequences[at], self.stamps[at]) = (old.sequences[at], old.stamps[at]);
         }
     }
 
@@ -151,15 +173,37 @@ impl Truth {
             let (symbol, found) = (tick.symbol, tick.sequence);
             return Err(OutOfStep::Sequence { symbol, channel, expected, found });
         }
-        if let Body::Instrument(instrument) = &tick.body
-            && tick.symbol.index() == self.symbols.len()
-        {
-            self.by_name.insert(Arc::clone(&instrument.symbol), tick.symbol);
-            self.symbols.push(Symbol::new(instrument.clone()));
+        if tick.symbol.index() == self.symbols.len() {
+            self.define(tick.symbol, &tick.body)?;
         }
         let symbol =
             self.symbols.get_mut(tick.symbol.index()).ok_or(OutOfStep::Undefined(tick.symbol))?;
         symbol.fold(&tick.body, tick.stamps);
+        Ok(())
+    }
+
+    /// A number appears: with a definition, or as a twin.
+    #[cold]
+    fn define(&mut self, id: SymbolId, body: &Body<'_>) -> Result<(), OutOfStep> {
+        match body {
+            Body::Instrument(instrument) => {
+                self.by_name.insert(Arc::clone(&instrument.symbol), id);
+                self.symbols.push(Symbol::new(instrument.clone()));
+            }
+            Body::Twin(twin) => {
+                let original = self.symbols.get_mut(twin.of.index());
+                let original = original.ok_or(OutOfStep::Undefined(twin.of))?;
+                let at = original.twins.partition_point(|(delay_ms, _)| *delay_ms < twin.delay_ms);
+                original.twins.insert(at, (twin.delay_ms, id));
+                // What a name means is no news of the market; whether it trades is, and comes when
+                // it is old enough.
+                let trading = Trading::Maintenance;
+                let instrument = Instrument { trading, ..original.instrument.clone() };
+                let symbol = Symbol { twin: Some(*twin), ..Symbol::new(instrument) };
+                self.symbols.push(symbol);
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -178,12 +222,35 @@ impl Truth {
         self.by_name.get(name).copied()
     }
 
-    /// Every symbol, in order of appearance.
+    /// The symbol itself, or the one it is a twin of.
+    pub fn original(&self, id: SymbolId) -> SymbolId {
+        self.symbol(id).and_then(|symbol| symbol.twin).map_or(id, |twin| twin.of)
+    }
+
+    /// The twin of an original that is told so much later, or a little more; none where there is no
+    /// such twin.
+    pub fn delayed(&self, id: SymbolId, delay_ms_min: u32) -> Option<SymbolId> {
+        let mut twins = self.symbol(id)?.twins.iter();
+        twins.find(|(delay_ms, _)| *delay_ms >= delay_ms_min).map(|(_, id)| *id)
+    }
+
+    /// An original and all its twins, the shortest delay first.
+    pub fn family(&self, id: SymbolId) -> impl Iterator<Item = SymbolId> + '_ {
+        let twins = self.symbol(id).map_or(&[][..], |symbol| &symbol.twins);
+        std::iter::once(id).chain(twins.iter().map(|(_, twin)| *twin))
+    }
+
+    /// Every symbol that is no twin, in order of appearance.
+    pub fn originals(&self) -> impl Iterator<Item = (SymbolId, &Symbol)> {
+        self.symbols().filter(|(_, symbol)| symbol.twin.is_none())
+    }
+
+    /// Every symbol, in order of appearance, twins included.
     pub fn symbols(&self) -> impl ExactSizeIterator<Item = (SymbolId, &Symbol)> {
         self.symbols.iter().enumerate().map(|(at, symbol)| (SymbolId(at as u32), symbol))
     }
 
-    /// How many symbols there are; the next one defined gets this number.
+    /// How many symbols there are, twins included; the next one defined gets this number.
     pub fn symbol_count(&self) -> usize {
         self.symbols.len()
     }

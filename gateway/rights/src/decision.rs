@@ -55,7 +55,7 @@ impl fmt::Display for Quality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Realtime => f.write_str("realtime"),
-            Self::Delayed(delay) => write!(f, "delayed {}s", delay.as_secs()),
+            Self::Delayed(delay) => write!(f, "delayed {}ms", delay.as_millis()),
         }
     }
 }

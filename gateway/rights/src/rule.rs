@@ -14,6 +14,7 @@ pub(crate) const DEPTH_MAX: u32 = 1000;
 pub(crate) const PACE_MS_MAX: u32 = 60_000;
 /// Longest delay: a day.
 pub(crate) const DELAY_MINUTES_MAX: u32 = 1440;
+pub(crate) const DELAY_MS_MAX: u32 = DELAY_MINUTES_MAX * 60_000;
 
 /// A rule as it is written, in the file and in a token.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +26,7 @@ pub(crate) struct RuleText {
     pub(crate) pace_ms_min: Option<u32>,
     pub(crate) quality: String,
     pub(crate) delay_minutes: Option<u32>,
+    pub(crate) delay_ms: Option<u32>,
 }
 
 /// A key of a rule, and what is wrong with it.
@@ -84,8 +86,17 @@ impl Rule {
             return Err(("pace_ms_min", reason.into()));
         }
         ranged("delay_minutes", text.delay_minutes, (1, DELAY_MINUTES_MAX), 1)?;
-        let quality = quality(&text.quality, text.delay_minutes)?;
+        ranged("delay_ms", text.delay_ms, (1, DELAY_MS_MAX), 1)?;
+        let quality = quality(text)?;
         Ok(Self { symbols, channels, depth_max: depth_max as u16, pace_ms_min, quality })
+    }
+
+    /// By how much later it gives something; zero where it gives it at once, or not at all.
+    pub(crate) fn delay(&self) -> Duration {
+        match self.quality {
+            Some(Quality::Delayed(delay)) => delay,
+            Some(Quality::Realtime) | None => Duration::ZERO,
+        }
     }
 
     /// The answer, where the rule is about this symbol and channel.
@@ -128,17 +139,19 @@ fn channels(names: Option<&[String]>) -> Result<u8, RuleFault> {
     Ok(mask)
 }
 
-fn quality(word: &str, delay_minutes: Option<u32>) -> Result<Option<Quality>, RuleFault> {
-    match (word, delay_minutes) {
+fn quality(text: &RuleText) -> Result<Option<Quality>, RuleFault> {
+    let minutes = text.delay_minutes.map(|minutes| u64::from(minutes) * 60_000);
+    let (key, delay_ms) = match (minutes, text.delay_ms.map(u64::from)) {
+        (Some(_), Some(_)) => return Err(("delay_ms", "stands beside delay_minutes".into())),
+        (None, Some(ms)) => ("delay_ms", Some(ms)),
+        (minutes, None) => ("delay_minutes", minutes),
+    };
+    match (&*text.quality, delay_ms) {
         ("realtime", None) => Ok(Some(Quality::Realtime)),
         ("none", None) => Ok(None),
-        ("delayed", Some(minutes)) => {
-            Ok(Some(Quality::Delayed(Duration::from_secs(u64::from(minutes) * 60))))
-        }
-        ("delayed", None) => Err(("delay_minutes", "is needed where quality is delayed".into())),
-        ("realtime" | "none", Some(_)) => {
-            Err(("delay_minutes", "belongs to quality delayed only".into()))
-        }
+        ("delayed", Some(ms)) => Ok(Some(Quality::Delayed(Duration::from_millis(ms)))),
+        ("delayed", None) => Err((key, "is needed where quality is delayed".into())),
+        ("realtime" | "none", Some(_)) => Err((key, "belongs to quality delayed only".into())),
         _ => Err(("quality", "must be realtime, delayed or none".into())),
     }
 }

@@ -8,13 +8,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use crate::entitlement::Entitlement;
 use crate::file::{Document, FileError, Table};
 use crate::identity::{Identity, is_name};
-use crate::rule::{DELAY_MINUTES_MAX, DEPTH_MAX, PACE_MS_MAX, Rule, RuleText};
+use crate::rule::{DELAY_MINUTES_MAX, DELAY_MS_MAX, DEPTH_MAX, PACE_MS_MAX, Rule, RuleText};
 
 /// Most rules of a file; their places fit a u16.
 const RULES_MAX: usize = 4096;
@@ -29,8 +30,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads `entitlements.toml`; `file` is its name in what is said about faults.
-    pub fn parse(text: &str, file: &Path) -> Result<Self, FileError> {
+    /// Reads `entitlements.toml`; `file` is its name in what is said about faults. A rule that gives
+    /// something later than `delay_max` is one: nobody serves it.
+    pub fn parse(text: &str, file: &Path, delay_max: Duration) -> Result<Self, FileError> {
         Document::read(text, file, |root| {
             let mut rules = Self::default();
             let tables = root.tables("rules");
@@ -39,7 +41,7 @@ impl Rules {
                 return rules;
             }
             for mut table in tables {
-                rules.read_rule(&mut table);
+                rules.read_rule(&mut table, delay_max);
                 table.finish();
             }
             rules
@@ -75,7 +77,7 @@ impl Rules {
         &self.all[usize::from(place)]
     }
 
-    fn read_rule(&mut self, table: &mut Table<'_, '_>) {
+    fn read_rule(&mut self, table: &mut Table<'_, '_>, delay_max: Duration) {
         let users = names(table, "users");
         let groups = names(table, "groups");
         for key in ["symbols", "quality"] {
@@ -88,15 +90,28 @@ impl Rules {
         let depth_max = table.number("depth_max", 10..=DEPTH_MAX);
         let pace_ms_min = table.number("pace_ms_min", 0..=PACE_MS_MAX);
         let quality = table.text("quality");
-        let had_delay = table.has("delay_minutes");
+        let had_delay = ["delay_minutes", "delay_ms"].map(|key| table.has(key));
         let delay_minutes = table.number("delay_minutes", 1..=DELAY_MINUTES_MAX);
+        let delay_ms = table.number("delay_ms", 1..=DELAY_MS_MAX);
         // What is wrong or absent so far has been noted; a second fault on top would mislead.
         let (Some(symbols), Some(quality)) = (symbols, quality) else { return };
-        if had_delay && delay_minutes.is_none() {
+        if had_delay != [delay_minutes.is_some(), delay_ms.is_some()] {
             return;
         }
-        let text = RuleText { symbols, channels, depth_max, pace_ms_min, quality, delay_minutes };
+        let text = RuleText {
+            symbols,
+            channels,
+            depth_max,
+            pace_ms_min,
+            quality,
+            delay_minutes,
+            delay_ms,
+        };
         match Rule::compile(&text) {
+            Ok(rule) if rule.delay() > delay_max => {
+                let key = if had_delay[1] { "delay_ms" } else { "delay_minutes" };
+                table.refuse(key, beyond(delay_max));
+            }
             Ok(rule) => self.add(rule, users, groups),
             Err((key, reason)) => table.refuse(key, reason),
         }
@@ -115,6 +130,14 @@ impl Rules {
             self.groups.entry(group).or_default().push(place);
         }
     }
+}
+
+fn beyond(delay_max: Duration) -> String {
+    if delay_max.is_zero() {
+        return "nothing is delayed by this gateway: see ingest.delays_ms in its config".into();
+    }
+    let longest_ms = delay_max.as_millis();
+    format!("is more than the longest delay there is, {longest_ms} ms: see ingest.delays_ms")
 }
 
 fn names(table: &mut Table<'_, '_>, key: &'static str) -> Option<Vec<String>> {

@@ -5,6 +5,7 @@ use std::alloc::System;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use allocations::Counting;
 use market::{Channel, Nanos};
@@ -28,7 +29,7 @@ fn a_decision_allocates_nothing() {
         symbols = ["BTC/USD"]
         quality = "realtime"
     "#;
-    let rules = Arc::new(Rules::parse(text, Path::new("e.toml")).unwrap());
+    let rules = Arc::new(Rules::parse(text, Path::new("e.toml"), Duration::MAX).unwrap());
     let open = Authenticator::new(Register::open(), None);
     let anybody = open.authenticate(&Credentials::None, Wall(Nanos(1))).unwrap();
     let entitlement = rules.entitlement(&anybody);

@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use support::{Signer, authenticator, claims_with, present};
 
 fn rules(text: &str) -> Arc<Rules> {
-    Arc::new(Rules::parse(text, Path::new("e.toml")).unwrap_or_else(|error| panic!("{error}")))
+    Arc::new(
+        Rules::parse(text, Path::new("e.toml"), Duration::MAX)
+            .unwrap_or_else(|error| panic!("{error}")),
+    )
 }
 
 /// Somebody with these groups, and with these entitlements in the token where there are any.
@@ -200,7 +203,7 @@ fn a_running_subscription_hears_what_has_changed() {
 #[test]
 fn a_fault_is_named_with_its_line_and_key() {
     let check = |text: &str, expected: &str| {
-        let error = Rules::parse(text, Path::new("e.toml")).unwrap_err();
+        let error = Rules::parse(text, Path::new("e.toml"), Duration::MAX).unwrap_err();
         assert_eq!(error.to_string(), expected, "{text}");
     };
     let rule = |more: &str| format!("[[rules]]\nsymbols = [\"*\"]\nquality = \"realtime\"\n{more}");
@@ -269,15 +272,15 @@ fn a_fault_is_named_with_its_line_and_key() {
         "e.toml:2: rules.symbols: must name at least one symbol or pattern\n\
         e.toml:6: rules.quality: must be a text in quotes",
     );
-    let broken = Rules::parse("\n\n[[rules]\n", Path::new("e.toml")).unwrap_err();
+    let broken = Rules::parse("\n\n[[rules]\n", Path::new("e.toml"), Duration::MAX).unwrap_err();
     assert_eq!(broken.faults[0].line, Some(3), "{broken}");
 }
 
 #[test]
 fn too_many_rules_are_refused() {
     let rule = "[[rules]]\nsymbols = [\"*\"]\nquality = \"none\"\n";
-    assert!(Rules::parse(&rule.repeat(4096), Path::new("e.toml")).is_ok());
-    let error = Rules::parse(&rule.repeat(4097), Path::new("e.toml")).unwrap_err();
+    assert!(Rules::parse(&rule.repeat(4096), Path::new("e.toml"), Duration::MAX).is_ok());
+    let error = Rules::parse(&rule.repeat(4097), Path::new("e.toml"), Duration::MAX).unwrap_err();
     assert_eq!(error.faults[0].reason, "has 4097 rules, at most 4096");
 }
 

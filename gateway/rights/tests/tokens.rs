@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use rights::{CredentialKind, Failure, KeySet, Wall};
 use serde_json::{Value, json};
@@ -302,6 +304,6 @@ proptest! {
         prop_assert!(present_token(&door, &signed).is_err());
         let _ = KeySet::parse(&text, std::path::Path::new("jwks.json"));
         let _ = rights::Register::parse(&text, std::path::Path::new("credentials.toml"));
-        let _ = rights::Rules::parse(&text, std::path::Path::new("entitlements.toml"));
+        let _ = rights::Rules::parse(&text, std::path::Path::new("entitlements.toml"), Duration::MAX);
     }
 }

@@ -137,6 +137,8 @@ fn ingest_keys(changes: &mut Changes, old: &mut Ingest, new: &Ingest) {
             message_bytes_max = "ingest.message_bytes_max",
             book_levels_max = "ingest.book_levels_max",
             symbols_max = "ingest.symbols_max",
+            delays = "ingest.delays_ms",
+            delay_bytes_max = "ingest.delay_bytes_max",
             feeds = "ingest.feeds",
         ]
     });

@@ -31,7 +31,7 @@ pub const SUBSCRIPTION_BYTES: u64 = 128;
 pub struct MemoryEstimate {
     /// Taken at start.
     pub fixed_bytes: u64,
-    /// With every book of every symbol full, in ingest and in each shard.
+    /// With every book of every symbol and of its twins full, in ingest and in each shard.
     pub books_bytes_max: u64,
     /// With every session there, and nothing subscribed.
     pub sessions_bytes_max: u64,
@@ -58,12 +58,16 @@ impl Config {
         };
         let symbols: usize = self.ingest.feeds.iter().map(|feed| listed(&feed.symbols)).sum();
         let symbols = symbols.min(self.ingest.symbols_max) as u64;
+        let symbols = symbols * (1 + self.ingest.delays.len() as u64);
         let replicas = self.shard.count as u64 + 1;
         let levels = 2 * self.ingest.book_levels_max as u64;
         let history = self.shard.count as u64 * self.shard.history_bytes_max as u64;
         let message = self.ingest.message_bytes_max as u64 * self.ingest.feeds.len() as u64;
         MemoryEstimate {
-            fixed_bytes: (self.ring.bytes as u64).saturating_add(message).saturating_add(history),
+            fixed_bytes: (self.ring.bytes as u64)
+                .saturating_add(message)
+                .saturating_add(history)
+                .saturating_add(self.ingest.delay_line_bytes()),
             books_bytes_max: symbols * replicas * levels * LEVEL_BYTES,
             sessions_bytes_max: self.door.sessions_max as u64 * SESSION_BYTES,
             outboxes_bytes_max: (self.door.sessions_max as u64)
@@ -90,7 +94,7 @@ pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {
     for (at, file) in ca_files.enumerate() {
         note("ingest.feeds.ca_file", at, file, certificates(file));
     }
-    if let Err(error) = Access::load(&config.auth) {
+    if let Err(error) = Access::load(&config.auth, config.ingest.delay_max()) {
         let is_of_rules = config.auth.entitlements_file.as_deref() == Some(error.file());
         let key = if is_of_rules { "auth.entitlements_file" } else { "auth.credentials_file" };
         let reason = error.to_string().replace('\n', "; ");

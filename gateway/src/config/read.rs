@@ -21,6 +21,8 @@ pub(super) const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// The ring counts its readers up to this.
 const SHARDS_MAX: u64 = handoff::READERS_MAX as u64;
+/// Each costs a replica of everything on every thread that has one.
+const DELAYS_MAX: usize = 4;
 
 /// A config as read, with what is not for the threads.
 #[derive(Clone, Debug)]
@@ -61,6 +63,7 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
         );
     }
     check_ring(document, ring, &ingest);
+    check_delay_line(document, &ingest);
     let config = Config { door, auth, shard, ring, ingest, admin };
     Some(Loaded { config, log_level, warnings: Vec::new() })
 }
@@ -252,7 +255,10 @@ fn read_ring(document: &Document<'_>, mut section: Section<'_, '_>) -> Ring {
 
 /// A book that is replaced travels in one record, and the largest record is an eighth of the ring.
 fn check_ring(document: &Document<'_>, ring: Ring, ingest: &Ingest) {
-    let needed = 8 * market::book_record_bytes_max(ingest.deepest_book());
+    let mut needed = 8 * market::book_record_bytes_max(ingest.deepest_book());
+    if !ingest.delays.is_empty() {
+        needed = needed.max(8 * market::renewal_record_bytes_max(ingest.deepest_book()));
+    }
     if ring.bytes < needed {
         let line = document.line_of("ring.bytes").or(document.line_of("ingest.book_levels_max"));
         let reason = format!(
@@ -283,6 +289,8 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
     let message_bytes_max = size(s, "message_bytes_max", 65_536, 256 * MIB, 16 * MIB);
     let book_levels_max = size(s, "book_levels_max", 10, 100_000, 5000);
     let symbols_max = size(s, "symbols_max", 1, 1_000_000, 4096);
+    let delays = read_delays(s);
+    let delay_bytes_max = size(s, "delay_bytes_max", MIB, 64 * GIB, 256 * MIB);
     let tables = s.tables("feeds");
     if tables.is_empty() {
         s.refuse(None, "feeds", None, "at least one feed is needed, under [[ingest.feeds]]");
@@ -301,8 +309,42 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
         message_bytes_max,
         book_levels_max,
         symbols_max,
+        delays,
+        delay_bytes_max,
         feeds,
     }
+}
+
+fn read_delays(s: &mut Section<'_, '_>) -> Vec<Duration> {
+    let lengths = s.numbers("delays_ms", 1..=24 * HOUR_MS);
+    let delays = lengths.value.into_iter().map(Duration::from_millis).collect::<Vec<_>>();
+    if delays.len() > DELAYS_MAX || !delays.is_sorted_by(|shorter, longer| shorter < longer) {
+        let reason = format!("must be at most {DELAYS_MAX} numbers, each larger than the last");
+        s.refuse(lengths.line, "delays_ms", None, &reason);
+    }
+    delays
+}
+
+/// A symbol may be let in again whole, and each leaves room for the mark of its going.
+fn check_delay_line(document: &Document<'_>, ingest: &Ingest) {
+    let needed = needed_delay_bytes(ingest);
+    if !ingest.delays.is_empty() && ingest.delay_bytes_max < needed {
+        let line = document.line_of("ingest.delay_bytes_max");
+        let line = line.or(document.line_of("ingest.delays_ms"));
+        let value = Some(ingest.delay_bytes_max.to_string());
+        let reason = format!(
+            "is too small for {} symbols with books of {} levels a side; {needed} would do",
+            ingest.symbols_max,
+            ingest.deepest_book()
+        );
+        document.refuse(line, "ingest.delay_bytes_max", value, reason);
+    }
+}
+
+fn needed_delay_bytes(ingest: &Ingest) -> usize {
+    let renewal = market::renewal_record_bytes_max(ingest.deepest_book());
+    8 * renewal.max(market::book_record_bytes_max(ingest.deepest_book()))
+        + 2 * ingest.symbols_max * crate::ingest::MARK_BYTES
 }
 
 fn read_admin(mut section: Section<'_, '_>, folder: &Path) -> Option<Admin> {

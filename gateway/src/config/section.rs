@@ -216,6 +216,35 @@ impl<'d, 't> Section<'d, 't> {
         }
     }
 
+    /// A list of whole numbers, each in a range; its default is the empty one.
+    pub(super) fn numbers(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Placed<Vec<u64>> {
+        let (min, max) = (*range.start(), *range.end());
+        self.learn(name, Some((min, max)), Some("[]".to_owned()));
+        let none = Placed { value: Vec::new(), line: None };
+        let Some(Entry { line, value, .. }) = self.take(name) else { return none };
+        let shown = self.document.shown(&value.span());
+        let number = |item: Spanned<DeValue<'_>>| match item.get_ref() {
+            DeValue::Integer(digits) => u64::from_str_radix(digits.as_str(), digits.radix())
+                .ok()
+                .filter(|number| range.contains(number)),
+            _ => None,
+        };
+        let numbers = match value.into_inner() {
+            DeValue::Array(items) => items.into_iter().map(number).collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        if let Some(value) = numbers {
+            return Placed { value, line: Some(line) };
+        }
+        let reason = format!("must be a list of whole numbers, each {min} to {max}");
+        self.document.refuse(Some(line), self.key(name), Some(shown), reason);
+        none
+    }
+
     /// A text or a list, for a key that takes both.
     pub(super) fn text_or_list(&mut self, name: &'static str) -> Option<Choice<'d, 't>> {
         self.learn(name, None, None);

@@ -250,6 +250,10 @@ pub struct Ingest {
     pub book_levels_max: usize,
     /// Symbols of all feeds together; more are refused and counted.
     pub symbols_max: usize,
+    /// By how much later symbols can be had beside at once, ascending; none where it is empty.
+    pub delays: Vec<Duration>,
+    /// What waits for that.
+    pub delay_bytes_max: usize,
     /// The venues.
     pub feeds: Vec<Feed>,
 }
@@ -260,6 +264,16 @@ impl Ingest {
         let asked = self.feeds.iter().filter(|feed| feed.dialect == Dialect::Kraken);
         let asked = asked.map(|feed| usize::from(feed.book_depth)).max();
         self.book_levels_max.max(asked.unwrap_or(0))
+    }
+
+    /// What the delay line takes.
+    pub fn delay_line_bytes(&self) -> u64 {
+        if self.delays.is_empty() { 0 } else { self.delay_bytes_max as u64 }
+    }
+
+    /// The longest delay; zero where there is none.
+    pub fn delay_max(&self) -> Duration {
+        self.delays.last().copied().unwrap_or_default()
     }
 }
 

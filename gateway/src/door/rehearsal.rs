@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 use rustls::ServerConfig;
@@ -46,7 +47,8 @@ impl Rehearsal {
         let (mailbox, receiver) =
             Mailbox::new(1, Arc::new(waker), Arc::new(AtomicUsize::default()));
         let auth = config::Auth::open();
-        let access = Arc::new(Access::load(&auth).expect("there is no file to be read"));
+        let access =
+            Arc::new(Access::load(&auth, Duration::ZERO).expect("there is no file to be read"));
         let surroundings = Surroundings {
             catalogue: Arc::new(Catalogue::default()),
             mailboxes: vec![mailbox],

@@ -10,12 +10,15 @@ mod backoff;
 mod board;
 mod complaint;
 mod define;
+mod delay_line;
+mod delays;
 mod dial;
 mod feed;
 mod normalise;
 mod numbers;
 mod pipeline;
 mod publisher;
+mod release;
 mod rest;
 mod resync;
 mod reveal;
@@ -43,6 +46,7 @@ use crate::metrics::Metrics;
 use crate::replica::ReplicaRequest;
 use crate::threads::StopFlag;
 
+pub(crate) use delays::MARK_BYTES;
 pub use dial::BadAddress;
 pub use normalise::Normaliser;
 pub use pipeline::Pipeline;
@@ -145,6 +149,8 @@ pub struct Seams {
 pub struct Ingest {
     routes: Vec<feed::Route>,
     symbols_max: usize,
+    delays: Vec<Duration>,
+    delay_bytes_max: usize,
     spin: Duration,
 }
 
@@ -155,7 +161,13 @@ impl Ingest {
         let feeds = settings.feeds.iter().enumerate();
         let routes =
             feeds.map(|(index, feed)| route(feed, index, limits)).collect::<Result<_, _>>()?;
-        Ok(Self { routes, symbols_max: settings.symbols_max, spin: settings.spin })
+        Ok(Self {
+            routes,
+            symbols_max: settings.symbols_max,
+            delays: settings.delays.clone(),
+            delay_bytes_max: settings.delay_bytes_max,
+            spin: settings.spin,
+        })
     }
 
     /// Runs on the calling thread until asked to stop.
@@ -170,8 +182,9 @@ impl Ingest {
 
     async fn serve(self, seams: Seams) {
         let Seams { ring, replica_requests, catalogue, metrics, stop } = seams;
-        let publisher =
-            Rc::new(RefCell::new(Publisher::new(ring, self.symbols_max, Arc::clone(&metrics))));
+        let publisher = Publisher::new(ring, self.symbols_max, Arc::clone(&metrics))
+            .with_delays(&self.delays, self.delay_bytes_max);
+        let publisher = Rc::new(RefCell::new(publisher));
         let board = Rc::new(board::Board::new(self.routes.iter().map(|r| &*r.feed.name)));
         let spin = Rc::new(spin::Spin::new(self.spin));
         let fetches = Rc::new(RefCell::new(JoinSet::new()));
@@ -188,6 +201,9 @@ impl Ingest {
             tasks.push(tokio::task::spawn_local(Rc::new(task).run()));
         }
         tasks.push(tokio::task::spawn_local(async move { spin.run().await }));
+        if !self.delays.is_empty() {
+            tasks.push(tokio::task::spawn_local(release::run(Rc::clone(&publisher))));
+        }
         let mut turns = interval(HOUSEKEEPING);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_set() {

@@ -5,10 +5,12 @@
 //! taken at. Nothing is allocated for a tick; a definition of an instrument is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use handoff::Writer;
 use market::{Body, Instrument, Nanos, Stamps, State, Symbol, SymbolId, Tick, Truth};
 
+use super::delays::Delays;
 use crate::clock;
 use crate::latency::{Station, Stretch};
 use crate::metrics::{Metrics, TickKind, TickRefusal};
@@ -16,13 +18,17 @@ use crate::replica::Replica;
 
 /// The truth and the ring.
 pub struct Publisher {
-    truth: Truth,
-    ring: Writer,
+    pub(super) truth: Truth,
+    pub(super) ring: Writer,
     record: Vec<u8>,
     symbols_max: usize,
-    listing_changed: bool,
+    /// Those that were defined here; twins are not among them.
+    symbol_count: usize,
+    /// What is told later; none where nothing is.
+    pub(super) delays: Option<Delays>,
+    pub(super) listing_changed: bool,
     station: Station,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Publisher {
@@ -34,10 +40,21 @@ impl Publisher {
             ring,
             record: Vec::new(),
             symbols_max,
+            symbol_count: 0,
+            delays: None,
             listing_changed: true,
             station,
             metrics,
         }
+    }
+
+    /// From now on symbols have twins that are told so much later, the shortest delay first, through
+    /// a line of `bytes_max`.
+    #[must_use]
+    pub fn with_delays(mut self, delays: &[Duration], bytes_max: usize) -> Self {
+        let kept = || Delays::new(delays, bytes_max, self.symbols_max);
+        self.delays = (!delays.is_empty()).then(kept);
+        self
     }
 
     /// Publishes one event of a defined symbol. False, and counted, when the ring cannot hold it.
@@ -45,28 +62,39 @@ impl Publisher {
         let sequence = self.truth.next_sequence(symbol, body.channel());
         let stamps = Stamps { event, recv, publish: clock::now() };
         let tick = Tick { symbol, sequence, stamps, body };
+        if let Body::State(state) = tick.body {
+            self.count_state(symbol, state);
+        }
+        if !self.write(&tick) {
+            return false;
+        }
+        self.metrics.ingest.ticks_published.of(kind_of(&tick.body)).inc();
+        self.station.record_span(recv, stamps.publish);
+        if let Some(delays) = &mut self.delays {
+            delays.keep(symbol, &self.record, stamps.publish, &self.metrics.ingest.delay);
+        }
+        true
+    }
+
+    /// Folds a tick and writes it into the ring. False, and counted, when that cannot hold it.
+    #[inline]
+    pub(super) fn write(&mut self, tick: &Tick<'_>) -> bool {
         self.record.clear();
         tick.encode(&mut self.record);
         if self.record.len() > self.ring.record_size_max() {
             self.refuse(TickRefusal::TooLarge);
             return false;
         }
-        if let Body::State(state) = tick.body {
-            self.count_state(symbol, state);
-        }
-        self.truth.apply(&tick).expect("the symbol is defined and the sequence is the truth's own");
+        self.truth.apply(tick).expect("the symbol is defined and the sequence is the truth's own");
         self.ring.append(&self.record).expect("its size was checked");
-        let metrics = &self.metrics.ingest;
-        metrics.ticks_published.of(kind_of(&tick.body)).inc();
-        metrics.ring_bytes.add(self.record.len() as u64);
-        self.station.record_span(recv, stamps.publish);
+        self.metrics.ingest.ring_bytes.add(self.record.len() as u64);
         true
     }
 
     /// Defines a symbol and publishes its definition; none, and counted, when there are too many or
     /// its name is taken.
     pub fn define(&mut self, instrument: Instrument, recv: Nanos) -> Option<SymbolId> {
-        if self.truth.symbol_count() >= self.symbols_max {
+        if self.symbol_count >= self.symbols_max {
             self.refuse(TickRefusal::SymbolLimit);
             tracing::warn!(symbol = &*instrument.symbol, "refused: symbols_max is reached");
             return None;
@@ -78,9 +106,14 @@ impl Publisher {
             return None;
         }
         let id = SymbolId(self.truth.symbol_count() as u32);
+        if let Some(delays) = &mut self.delays {
+            delays.expect(id);
+        }
         if !self.publish(id, Nanos::UNKNOWN, recv, Body::Instrument(instrument)) {
             return None;
         }
+        self.symbol_count += 1;
+        self.add_twins(id, recv);
         self.metrics.ingest.symbols.of(State::Recovering).inc();
         self.listing_changed = true;
         Some(id)
@@ -137,8 +170,8 @@ impl Publisher {
 
 const fn kind_of(body: &Body<'_>) -> TickKind {
     match body {
-        Body::Instrument(_) => TickKind::Instrument,
-        Body::State(_) => TickKind::State,
+        Body::Instrument(_) | Body::Twin(_) => TickKind::Instrument,
+        Body::State(_) | Body::Renewal(_) => TickKind::State,
         Body::Quote(_) => TickKind::Quote,
         Body::Ticker(..) => TickKind::Statistics,
         Body::Trade(_) => TickKind::Trade,

@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::cell::{Cell, Counter, Gauge};
 use super::label::{Family, Label};
 use super::text::Text;
-use super::{ControlMetrics, FeedMetrics, Metrics, ShardMetrics, process};
+use super::{ControlMetrics, DelayMetrics, FeedMetrics, Metrics, ShardMetrics, process};
+use crate::clock;
 use crate::latency::{Latency, Stretch};
 
 /// Upper bounds of the histogram buckets, with their text in seconds.
@@ -75,6 +76,35 @@ fn write_ingest(metrics: &Metrics, text: &mut Text) {
         "Bytes of the ring's records.",
     )
     .sample(&[], ingest.ring_bytes.value());
+    write_delay(&ingest.delay, text);
+}
+
+fn write_delay(delay: &DelayMetrics, text: &mut Text) {
+    let mut counter = |name: &str, help: &str, cell: &Counter| {
+        text.metric(name, "counter", help).sample(&[], cell.value());
+    };
+    counter(
+        "gateway_delay_released_total",
+        "Ticks published again for who has them later.",
+        &delay.released,
+    );
+    counter(
+        "gateway_delay_overflows_total",
+        "Times the delay line had no room for a symbol, which goes stale in it.",
+        &delay.overflows,
+    );
+    counter(
+        "gateway_delay_lost_total",
+        "Ticks that are not told later because of that.",
+        &delay.lost,
+    );
+    counter("gateway_delay_renewals_total", "Symbols let in again.", &delay.renewals);
+    text.metric("gateway_delay_line_bytes", "gauge", "Bytes in the delay line.")
+        .sample(&[], delay.bytes.value());
+    let oldest_at_ns = delay.oldest_at_ns.value();
+    let age_ns = if oldest_at_ns == 0 { 0 } else { clock::now().0.saturating_sub(oldest_at_ns) };
+    text.metric("gateway_delay_line_oldest_seconds", "gauge", "Age of the oldest of them.")
+        .sample(&[], Seconds(age_ns));
 }
 
 fn write_door(metrics: &Metrics, text: &mut Text) {

@@ -112,6 +112,23 @@ pub struct FeedMetrics {
     pub live: Gauge,
 }
 
+/// What is told later.
+#[derive(Debug, Default)]
+pub struct DelayMetrics {
+    /// Ticks that were old enough and were published anew.
+    pub released: Counter,
+    /// Times the line had no room for a symbol, which went stale in it.
+    pub overflows: Counter,
+    /// Ticks that did not get into the line for that.
+    pub lost: Counter,
+    /// Symbols that were let in again.
+    pub renewals: Counter,
+    /// Bytes in the line.
+    pub bytes: Gauge,
+    /// When the oldest of them came, nanoseconds since 1970; zero where it is empty.
+    pub oldest_at_ns: Gauge,
+}
+
 /// The ingest thread's numbers.
 #[derive(Debug, Default)]
 #[repr(align(128))] // No cache line is shared with another thread's cells.
@@ -126,4 +143,6 @@ pub struct IngestMetrics {
     pub ticks_refused: Family<TickRefusal>,
     /// Bytes written into the ring.
     pub ring_bytes: Counter,
+    /// Of delayed data.
+    pub delay: DelayMetrics,
 }

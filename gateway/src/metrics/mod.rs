@@ -17,7 +17,7 @@ mod text;
 pub use cell::{Counter, Gauge};
 pub use control::{ControlMetrics, ReloadOutcome};
 pub use door::{ArrivalRefusal, DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
-pub use ingest::{DecodeFailure, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
+pub use ingest::{DecodeFailure, DelayMetrics, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};
 pub(crate) use process::resident_bytes;
 pub use shard::{Channel, CloseReason, Resume, ShardMetrics};

@@ -88,7 +88,8 @@ impl Rig {
         let metrics = Arc::new(Metrics::new([], 1));
         let catalogue = Arc::new(Catalogue::default());
         let auth = config::Auth::open();
-        let access = Arc::new(Access::load(&auth).expect("there is no file to be read"));
+        let access =
+            Arc::new(Access::load(&auth, Duration::ZERO).expect("there is no file to be read"));
         let surroundings = Surroundings {
             catalogue: Arc::clone(&catalogue),
             mailboxes: vec![mailbox],

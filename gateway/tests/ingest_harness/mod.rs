@@ -51,6 +51,8 @@ pub fn settings(feeds: Vec<Feed>) -> Ingest {
         message_bytes_max: 4 << 20,
         book_levels_max: 10_000,
         symbols_max: 1000,
+        delays: Vec::new(),
+        delay_bytes_max: 1 << 20,
         feeds,
     }
 }

@@ -7,6 +7,7 @@ mod doors;
 mod entitled;
 mod expiry;
 mod issuer;
+mod later;
 #[path = "../support/orderly.rs"]
 mod orderly;
 mod refused;

@@ -41,6 +41,11 @@ impl Rig {
     }
 
     pub fn with_shards(count: usize, auth: &str, rules: &str) -> Self {
+        Self::with_ingest(count, auth, "", rules)
+    }
+
+    /// `ingest` stands in the section of that name.
+    pub fn with_ingest(count: usize, auth: &str, ingest: &str, rules: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (cert_file, key_file) = ensure_self_signed(folder.path()).expect("a certificate");
         let (issuer, key) = (Issuer::new(), NewKey::generate().expect("randomness"));
@@ -59,7 +64,7 @@ impl Rig {
              [auth]\ncredentials_file = 'credentials.toml'\n\
              entitlements_file = 'entitlements.toml'\nclient_ca_file = 'client-ca.pem'\n{auth}\n\
              [admin]\nlisten = '127.0.0.1:0'\n[shard]\ncount = {count}\n[ring]\nbytes = 4194304\n\
-             [[ingest.feeds]]\nname = 'f'\ndialect = 'kraken'\nurl = 'ws://{}/v2'\n\
+             [ingest]\n{ingest}\n[[ingest.feeds]]\nname = 'f'\ndialect = 'kraken'\nurl = 'ws://{}/v2'\n\
              symbols = 'all'\nbook_depth = 100\n",
             cert_file.display(),
             key_file.display(),

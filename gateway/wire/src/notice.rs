@@ -236,12 +236,12 @@ mod tests {
                 r#""reason":"not \"entitled\" any more"}"#
             ),
         );
-        let delayed = Some(Quality::Delayed { minutes: 15 });
+        let delayed = Some(Quality::Delayed { ms: 900_000 });
         check_notice(
             |out| write_revoked("A/B", "book", "delayed", delayed, out),
             concat!(
                 r#"{"kind":"revoked","symbol":"A/B","channel":"book","reason":"delayed","#,
-                r#""qos":"delayed","delay_minutes":15}"#
+                r#""qos":"delayed","delay_ms":900000}"#
             ),
         );
     }

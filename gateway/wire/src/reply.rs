@@ -47,7 +47,7 @@ pub enum Quality {
     /// Every update, later.
     Delayed {
         /// By how much.
-        minutes: u32,
+        ms: u32,
     },
 }
 
@@ -66,9 +66,9 @@ impl Quality {
         out.extend_from_slice(b"\"qos\":\"");
         out.extend_from_slice(self.as_str().as_bytes());
         out.push(b'"');
-        if let Self::Delayed { minutes } = self {
-            out.extend_from_slice(b",\"delay_minutes\":");
-            digits::write_u64(u64::from(minutes), out);
+        if let Self::Delayed { ms } = self {
+            out.extend_from_slice(b",\"delay_ms\":");
+            digits::write_u64(u64::from(ms), out);
         }
     }
 }

@@ -135,12 +135,12 @@ fn an_ack_says_of_the_service_what_was_asked_or_is_unusual() {
         Granted {
             sequence: None,
             recovered: Some(false),
-            qos: Quality::Delayed { minutes: 15 },
+            qos: Quality::Delayed { ms: 900_000 },
             ..GRANTED
         },
         concat!(
             r#","snapshot":true,"x":{"epoch":"9","recovered":false,"qos":"delayed","#,
-            r#""delay_minutes":15}"#
+            r#""delay_ms":900000}"#
         ),
     );
 }

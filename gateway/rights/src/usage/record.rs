@@ -78,7 +78,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     quality: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay_s: Option<u64>,
+    delay_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     depth: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ impl Record {
                 line.quality = Some("realtime");
                 if let Quality::Delayed(delay) = grant.quality {
                     line.quality = Some("delayed");
-                    line.delay_s = Some(delay.as_secs());
+                    line.delay_ms = Some(delay.as_millis() as u64);
                 }
             }
             RecordKind::Refused { symbol, channel, refusal, at } => {
