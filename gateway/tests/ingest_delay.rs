@@ -428,7 +428,7 @@ fn a_twin_is_at_every_moment_what_its_original_was_so_much_earlier() {
 fn a_line_that_is_full_costs_symbols_that_are_stale_and_told_and_come_back_whole() {
     let (mut missed, mut renewals) = (0, 0);
     for seed in 0..30 {
-        let mut world = World::new(seed, 200_000);
+        let mut world = World::new(seed, 60_000);
         for round in 0..900 {
             for _ in 0..world.rng.usize(..40) {
                 world.tick();

@@ -14,7 +14,7 @@ use crate::counters::{Counters, Missed};
 use crate::cycle::{Frames, Origin};
 use crate::encode;
 use crate::fanout::measured;
-use crate::history::History;
+use crate::history::{self, History};
 use crate::interest::Class;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
@@ -202,7 +202,7 @@ impl Making<'_> {
         let symbol = self.symbol;
         // Bars are numbered as trades are: one each.
         let missed = self.history.trades_after(self.id, shown);
-        let is_whole = missed.first().is_some_and(|then| then.sequence == shown + 1);
+        let is_whole = history::is_whole(&missed, shown);
         let oldest = missed.iter().map(|then| then.trade.ts_event).min().filter(|_| is_whole);
         let begin = oldest.map_or(Nanos(0), |time| interval.begin(time));
         let count = symbol.bars.of(interval).filter(|bar| bar.begin >= begin).count().max(1);
@@ -218,18 +218,11 @@ impl Making<'_> {
             trades.drain(..surplus);
         }
         let newest = self.symbol.sequence(Channel::Trade);
-        let first_held = trades.first().map_or(newest + 1, |then| then.sequence);
-        if first_held > shown + 1 {
-            if !self.class.kind.sequenced {
-                return Err(Hole);
-            }
-            let (lost_to, why) = self.history.lost_to(self.id);
-            let lost_to = lost_to.min(first_held - 1);
-            self.gap(shown + 1, lost_to, why);
-            self.gap(lost_to.max(shown) + 1, first_held - 1, Missed::Slow);
-        }
         let instrument = &self.symbol.instrument;
+        let mut shown = shown;
         for then in &trades {
+            self.trades_missed(shown + 1, then.sequence - 1)?;
+            shown = then.sequence;
             let marks = self.asked(Marks::one(then.sequence, then.stamps));
             let stamps = measured(self.symbol, then.stamps);
             self.outboxes.encode_data(stamps, self.origin(then.sequence - 1), |out| {
@@ -237,6 +230,21 @@ impl Making<'_> {
                 data::write_trades(instrument, trade, FrameType::Update, marks.as_ref(), out);
             });
         }
+        self.trades_missed(shown + 1, newest)
+    }
+
+    /// Announces trades that are not held any more.
+    fn trades_missed(&mut self, first: u64, last: u64) -> Result<(), Hole> {
+        if first > last {
+            return Ok(());
+        }
+        if !self.class.kind.sequenced {
+            return Err(Hole);
+        }
+        let (lost_to, why) = self.history.lost_to(self.id);
+        let lost_to = lost_to.min(last);
+        self.gap(first, lost_to, why);
+        self.gap(first.max(lost_to + 1), last, Missed::Slow);
         Ok(())
     }
 

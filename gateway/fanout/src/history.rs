@@ -50,6 +50,11 @@ impl TickerThen {
     }
 }
 
+/// Whether trades follow `shown` and each other without a hole.
+pub(crate) fn is_whole(trades: &[TradeThen], shown: u64) -> bool {
+    !trades.is_empty() && (shown + 1..).zip(trades).all(|(due, then)| then.sequence == due)
+}
+
 /// An execution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TradeThen {
@@ -174,7 +179,8 @@ impl History {
         (is_whole || reaches).then_some(missed)
     }
 
-    /// Trades after `shown` that are held, oldest first; the first may not be the next one.
+    /// Trades after `shown` that are held, oldest first; the first may not be the next one, and
+    /// where trades were lost on the way to the shard there is a hole.
     pub(crate) fn trades_after(&self, id: SymbolId, shown: u64) -> Vec<TradeThen> {
         let newer = self.trades.newest_first(id).take_while(|then| then.sequence > shown);
         let mut trades: Vec<_> = newer.copied().collect();
@@ -184,8 +190,7 @@ impl History {
 
     /// True when every trade after `shown` up to `newest` is held.
     pub(crate) fn holds_trades(&self, id: SymbolId, shown: u64, newest: u64) -> bool {
-        shown == newest
-            || self.trades_after(id, shown).first().map(|t| t.sequence) == Some(shown + 1)
+        shown == newest || is_whole(&self.trades_after(id, shown), shown)
     }
 
     /// Changes of the book after `shown`, oldest first; none unless every one is held.
@@ -226,12 +231,12 @@ impl History {
         self.lost_to.get(id.index()).copied().unwrap_or((0, Missed::Lagged))
     }
 
-    /// A symbol was renewed from `old`: its tickers and trades begin anew, its book has one step that
-    /// stands for all changes between.
+    /// A symbol was renewed from `old`: its tickers begin anew, its trades may have a hole, its book
+    /// has one step that stands for all changes between.
     pub(crate) fn note_renewal(&mut self, id: SymbolId, old: &Symbol, new: &Symbol) {
         self.tickers.forget_symbol(id);
-        self.trades.forget_symbol(id);
-        self.note_tape(id, new, old.sequence(Channel::Trade), Missed::DelayLine);
+        let trades_shown = old.sequence(Channel::Trade);
+        self.note_tape(id, new, (trades_shown, trades_shown), Missed::DelayLine);
         let mut levels = Vec::new();
         for side in BookSide::BOTH {
             let mut changes = Vec::new();
@@ -249,9 +254,9 @@ impl History {
         }
     }
 
-    /// Notes the trades that a symbol's tape still knows, where those after `shown` came another way
-    /// than one by one. What lies between is lost.
-    pub(crate) fn note_tape(&mut self, id: SymbolId, symbol: &Symbol, shown: u64, why: Missed) {
+    /// Notes the trades after `held` that a symbol's tape still knows, where those after `shown` came
+    /// another way than one by one. What lies between is lost.
+    fn note_tape(&mut self, id: SymbolId, symbol: &Symbol, (held, shown): (u64, u64), why: Missed) {
         let tape = symbol.tape.iter();
         let last = symbol.sequence(Channel::Trade);
         let before = last - tape.len() as u64;
@@ -261,7 +266,7 @@ impl History {
             }
             self.lost_to[id.index()] = (before, why);
         }
-        for (sequence, trade) in (before + 1..).zip(tape) {
+        for (sequence, trade) in (before + 1..).zip(tape).filter(|(at, _)| *at > held) {
             self.note_trade(id, sequence, *trade, symbol.stamps(Channel::Trade));
         }
     }
@@ -275,7 +280,7 @@ impl History {
         self.levels_first += self.levels.len() as u64;
         self.levels.clear();
         for (id, symbol) in truth.symbols() {
-            self.note_tape(id, symbol, shown(id), Missed::Lagged);
+            self.note_tape(id, symbol, (0, shown(id)), Missed::Lagged);
         }
     }
 

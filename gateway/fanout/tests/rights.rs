@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout::{Admission, Permits, Petition, SessionKey, Verdict};
-use market::{Body, Nanos};
-use rights::{Authenticator, Credentials, NewKey, Register, Rules, Wall};
+use market::{Body, Nanos, State, SymbolId, Trading, Twin};
+use rights::usage::RecordKind;
+use rights::{Authenticator, Credentials, NewKey, Quality, Register, Rules, Wall};
 use scene::{Scene, book, quote};
 
 const NOW: Nanos = Nanos(1_000);
@@ -116,7 +117,7 @@ fn each_symbol_is_decided_by_itself() {
     scene.ask(key, &subscribe("ticker", r#""A","B","C","D""#, ""));
     let text = scene.written(key);
     assert_eq!(text.matches("NOT_ENTITLED").count(), 3, "{text}");
-    assert_eq!(text.matches("delayed data is not served").count(), 1);
+    assert_eq!(text.matches("later than anything is told here").count(), 1);
     assert_eq!(text.matches(r#""type":"snapshot""#).count(), 1);
     assert_eq!(scene.fanout.counters().not_granted, 3);
 }
@@ -128,7 +129,7 @@ fn a_pattern_catches_what_is_granted_now_and_later_and_nothing_else() {
     scene.ask(key, &subscribe("ticker", "\"*\"", NUMBERED));
     let text = scene.written(key);
     assert!(text.contains("left out") && !text.contains("NOT_ENTITLED"), "{text}");
-    let template = scene.ingest.symbol(market::SymbolId(0)).expect("A").instrument.clone();
+    let template = scene.ingest.symbol(SymbolId(0)).expect("A").instrument.clone();
     for (id, name) in [(2, "XY"), (3, "B")] {
         let instrument = market::Instrument { symbol: name.into(), ..template.clone() };
         scene.tick(id, Body::Instrument(instrument));
@@ -143,16 +144,20 @@ fn a_pattern_catches_what_is_granted_now_and_later_and_nothing_else() {
 }
 
 #[test]
-fn definitions_that_are_not_granted_are_not_told_and_every_number_is() {
+fn definitions_that_are_not_granted_are_not_told_nor_counted() {
     let rules = "[[rules]]\nsymbols = ['X']\nquality = 'none'\n".to_owned() + ALL;
     let (mut scene, key) = Holder::new().inside(&["A", "X"], &rules);
     scene.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
     let text = scene.written(key);
     assert!(text.contains(r#""symbol":"A""#) && !text.contains(r#""symbol":"X""#), "{text}");
-    let secret = scene.ingest.symbol(market::SymbolId(1)).expect("X").instrument.clone();
+    let definition =
+        |scene: &Scene, id| scene.ingest.symbol(SymbolId(id)).expect("defined").instrument.clone();
+    let (known, secret) = (definition(&scene, 0), definition(&scene, 1));
     scene.tick(1, Body::Instrument(secret));
+    assert_eq!(scene.written(key), "", "that it was changed is a hint");
+    scene.tick(0, Body::Instrument(known));
     let text = scene.written(key);
-    assert!(text.contains(r#""seq":3"#) && !text.contains(r#""symbol":"X""#), "{text}");
+    assert!(text.contains(r#""symbol":"A""#) && text.contains(r#""seq":2"#), "{text}");
 }
 
 #[test]
@@ -219,4 +224,117 @@ fn a_pace_that_the_rules_set_holds_against_a_reconfigure() {
     );
     let text = scene.written(key);
     assert!(text.contains(r#""conflate_ms":200"#), "{text}");
+}
+
+const LATER: &str = "[[rules]]\nsymbols = ['*']\nquality = 'delayed'\ndelay_ms = 500\n";
+
+fn twin(of: u32, delay_ms: u32) -> Body<'static> {
+    Body::Twin(Twin { of: SymbolId(of), delay_ms })
+}
+
+#[test]
+fn who_is_entitled_later_is_served_by_the_next_later_twin_and_hears_nothing_of_the_original() {
+    let (mut scene, key) = Holder::new().inside(&["A"], LATER);
+    scene.tick(1, twin(0, 400));
+    scene.tick(2, twin(0, 900));
+    scene.tick(0, quote(7));
+    scene.ask(key, &subscribe("ticker", "\"A\"", r#","event_trigger":"bbo""#));
+    let text = scene.written(key);
+    assert!(text.contains(r#""qos":"delayed","delay_ms":900"#), "said unasked: {text}");
+    assert!(!text.contains(r#""bid""#), "nothing is old enough: {text}");
+    scene.tick(0, quote(8));
+    scene.tick(1, quote(5));
+    scene.tick(0, Body::State(State::Halted));
+    assert_eq!(scene.written(key), "");
+    scene.tick(2, quote(5));
+    let text = scene.written(key);
+    assert!(text.contains(r#""type":"snapshot""#) && text.contains(r#""bid":5"#), "{text}");
+    scene.ask(key, r#"{"method":"list_subscriptions"}"#);
+    let text = scene.written(key);
+    assert!(text.contains(r#""symbol":"A""#) && text.contains(r#""delay_ms":900"#), "{text}");
+    let params = r#"{"channel":"ticker","event_trigger":"bbo","symbol":["A"]}"#;
+    scene.ask(key, &format!(r#"{{"method":"unsubscribe","params":{params}}}"#));
+    assert!(!scene.written(key).contains("warnings"), "it is found by its name");
+    assert_eq!(scene.fanout.counters().subscriptions, 0);
+}
+
+#[test]
+fn a_definition_is_told_when_it_is_old_enough_and_its_number_gives_nothing_away() {
+    let (mut scene, key) = Holder::new().inside(&["A"], LATER);
+    scene.tick(1, twin(0, 500));
+    scene.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
+    let text = scene.written(key);
+    assert_eq!(text.matches(r#""symbol":"A""#).count(), 1, "{text}");
+    assert!(text.contains(r#""status":"maintenance""#), "nobody knows yet: {text}");
+    let mut news = scene.ingest.symbol(SymbolId(0)).expect("A").instrument.clone();
+    news.trading = Trading::CancelOnly;
+    scene.tick(0, Body::Instrument(news.clone()));
+    assert_eq!(scene.written(key), "");
+    scene.tick(1, Body::Instrument(news));
+    let text = scene.written(key);
+    assert!(text.contains(r#""seq":2"#) && text.contains("cancel_only"), "{text}");
+}
+
+#[test]
+fn a_pattern_joins_a_symbol_that_is_granted_later_by_its_twin_alone() {
+    let rules = format!("[[rules]]\nsymbols = ['B*']\nquality = 'realtime'\n{LATER}");
+    let (mut scene, key) = Holder::new().inside(&["A"], &rules);
+    scene.tick(1, twin(0, 500));
+    scene.ask(key, &subscribe("ticker", "\"*\"", r#","event_trigger":"bbo","x":{"seq":true}"#));
+    assert!(scene.written(key).contains(r#""delay_ms":500"#), "all of it is later");
+    let template = scene.ingest.symbol(SymbolId(0)).expect("A").instrument.clone();
+    for (id, name) in [(2, "X"), (4, "B")] {
+        let instrument = market::Instrument { symbol: name.into(), ..template.clone() };
+        scene.tick(id, Body::Instrument(instrument));
+        scene.tick(id + 1, twin(id, 500));
+    }
+    assert_eq!(scene.fanout.counters().subscriptions, 3);
+    for id in 0..6 {
+        scene.tick(id, quote(10 + i64::from(id)));
+    }
+    let text = scene.written(key);
+    let heard: Vec<_> = (10..16).filter(|bid| text.contains(&format!(r#""bid":{bid}"#))).collect();
+    assert_eq!(heard, [11, 13, 14], "{text}");
+}
+
+#[test]
+fn a_book_that_is_lowered_at_two_depths_ends_behind_its_last_update_and_begins_anew() {
+    let holder = Holder::new();
+    let mut scene = Scene::new(&["A"]);
+    scene.tick(1, twin(0, 500));
+    scene.fanout.keep_usage();
+    let admission = holder.admission(&holder.permits("", ALL));
+    let key = scene.fanout.handle_arrival(1, Some(admission), NOW);
+    scene.written(key);
+    scene.tick(0, book(&[(5, 1)], &[(7, 1)]));
+    for depth in [10, 25] {
+        let more = format!(r#","depth":{depth},"x":{{"seq":true}}"#);
+        scene.ask(key, &subscribe("book", "\"A\"", &more));
+    }
+    scene.written(key);
+    scene.tick(1, book(&[(4, 1)], &[(9, 1)]));
+    scene.tick(0, book(&[(6, 3)], &[]));
+    scene.fanout.handle_permits(holder.permits("", LATER), WALL);
+    scene.fanout.handle_work(NOW);
+    scene.tick(0, book(&[(5, 2)], &[]));
+    let text = scene.written(key);
+    assert_eq!(text.matches("now_delayed").count(), 2, "{text}");
+    let (before, after) = text.split_once("now_delayed").expect("told");
+    assert!(before.contains(r#""qty":3"#) && !after.contains(r#""price":5"#), "{text}");
+    assert_eq!(after.matches(r#""price":4"#).count(), 2, "a snapshot at each depth: {text}");
+    let ended = |scene: &mut Scene| -> Vec<Quality> {
+        let kinds = scene.fanout.drain_usage().map(|record| record.kind);
+        let used = kinds.filter_map(|kind| match kind {
+            RecordKind::Used { grant, .. } => Some(grant.quality),
+            _ => None,
+        });
+        used.collect()
+    };
+    assert!(ended(&mut scene).contains(&Quality::Realtime));
+    let rules = "[[rules]]\nsymbols = ['*']\nquality = 'none'\n";
+    scene.fanout.handle_permits(holder.permits("", rules), WALL);
+    scene.fanout.handle_work(NOW);
+    let ended = ended(&mut scene);
+    let last = ended.last().expect("what is revoked at all its depths is used no longer");
+    assert_eq!(*last, Quality::Delayed(Duration::from_millis(500)));
 }
