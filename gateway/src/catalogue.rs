@@ -23,7 +23,8 @@ pub struct FeedStatus {
 /// A listing as of one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Every instrument known, in order of their symbol ids.
+    /// Every instrument known, in order of appearance; where symbols are told later, too, as the
+    /// longest delay has it.
     pub instruments: Vec<Instrument>,
     /// Every feed of the config.
     pub feeds: Vec<FeedStatus>,

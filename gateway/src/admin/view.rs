@@ -45,6 +45,7 @@ pub(super) fn holding(holding: &fanout::Holding) -> Value {
         "channel": holding.topic.channel_name(),
         "seq": holding.is_sequenced,
         "conflate_ms": holding.conflate_ms,
+        "delay_ms": holding.delay_ms,
         "on_slow": holding.on_slow.as_str(),
         "standing": holding.standing,
         "shown_seq": holding.shown,

@@ -75,6 +75,12 @@ fn text(file: &Path, loaded: &Loaded) -> String {
             line(format!("  trusting {}", file.display()));
         }
     }
+    if !ingest.delays.is_empty() {
+        let delays: Vec<_> =
+            ingest.delays.iter().map(|d| format!("{} ms", d.as_millis())).collect();
+        line(format!("tell symbols later by {}, too,", delays.join(", ")));
+        line(format!("  through a line of {} MiB", ingest.delay_bytes_max >> 20));
+    }
     line(format!("pass ticks through a ring of {} MiB", ring.bytes as f64 / f64::from(1 << 20)));
     line(format!("need {} MiB at start;", memory.fixed_bytes >> 20));
     line(format!("  with every limit reached {} MiB more for books", memory.books_bytes_max >> 20));
@@ -142,7 +148,12 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
         "shard": { "count": shard.count, "pin": shard.pin },
         "ring": { "bytes": ring.bytes },
         "admin": { "listen": admin.listen.to_string() },
-        "ingest": { "pin": ingest.pin, "feeds": feeds },
+        "ingest": {
+            "pin": ingest.pin,
+            "delays_ms": ingest.delays.iter().map(|d| d.as_millis() as u64).collect::<Vec<_>>(),
+            "delay_bytes_max": ingest.delay_bytes_max,
+            "feeds": feeds,
+        },
         "memory": {
             "fixed_bytes": memory.fixed_bytes,
             "books_bytes_max": memory.books_bytes_max,

@@ -39,8 +39,11 @@ impl Board {
     /// Publishes the listing if anything in it has changed.
     pub(super) fn show(&self, publisher: &mut Publisher, catalogue: &Catalogue) {
         if publisher.take_listing_changed() | self.changed.take() {
-            let instruments =
-                publisher.truth().symbols().map(|(_, symbol)| symbol.instrument.clone()).collect();
+            let truth = publisher.truth();
+            // Whoever reaches the door reads it: a definition is shown when all may know it.
+            let shown = truth.originals().filter_map(|(id, _)| truth.family(id).last());
+            let instruments = shown.filter_map(|id| Some(truth.symbol(id)?.instrument.clone()));
+            let instruments = instruments.collect();
             catalogue.publish(Listing { instruments, feeds: self.feeds.borrow().clone() });
         }
     }

@@ -61,7 +61,7 @@ impl Publisher {
                 count += 1;
             }
         }
-        let renewed_count = self.renew(&mut delays, now);
+        let renewed_count = self.renew(&mut delays);
         self.flush();
         let metrics = &self.metrics.ingest.delay;
         metrics.bytes.set(delays.line.held() as u64);
@@ -100,8 +100,8 @@ impl Publisher {
     }
 
     /// Lets symbols in again as far as there is room; returns how many.
-    fn renew(&self, delays: &mut Delays, now: Nanos) -> usize {
-        let record_bytes_max = self.ring.record_size_max();
+    fn renew(&self, delays: &mut Delays) -> usize {
+        let (now, record_bytes_max) = (clock::now(), self.ring.record_size_max());
         let mut count = 0;
         while count < RENEWALS_MAX
             && let Some(id) = delays.next_outside()
