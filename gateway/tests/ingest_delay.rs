@@ -232,9 +232,9 @@ impl World {
         self.read();
         while self.publisher.release(Nanos(self.now)) {}
         self.read();
-        for at in 0..DELAYS_MS.len() {
+        for (at, delay_ms) in DELAYS_MS.into_iter().enumerate() {
             let (count, naive) = &mut self.naive[at];
-            let latest = self.now.saturating_sub(DELAYS_MS[at] * NANOS_PER_MILLI);
+            let latest = self.now.saturating_sub(delay_ms * NANOS_PER_MILLI);
             while let Some((_, record)) = self.told.get(*count).filter(|(at, _)| *at <= latest) {
                 fold_renumbered(naive, &Tick::decode(record).expect("a record"));
                 *count += 1;

@@ -149,9 +149,8 @@ impl Fanout {
         self.ledger.fold(tick)?;
         match &tick.body {
             Body::Instrument(_) | Body::Twin(_) => self.defined(id),
-            Body::Renewal(_) => {}
             Body::State(state) => self.tell_state(id, *state),
-            Body::Quote(_) | Body::Ticker(..) => {}
+            Body::Quote(_) | Body::Ticker(..) | Body::Renewal(_) => {}
             Body::Trade(_) => {
                 let frame_type = self.first_or_later(id, Channel::Trade);
                 self.fan_out(id, Topic::Trade, frame_type);

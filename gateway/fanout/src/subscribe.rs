@@ -350,11 +350,11 @@ impl Fanout {
 
     /// Ends what a session holds of a symbol later or sooner than it is to have it now.
     fn part_from_family(&mut self, key: SessionKey, id: SymbolId, topic: Topic) {
-        let original = self.ledger.truth.original(id);
-        let others = self.ledger.truth.family(original).filter(|other| *other != id);
-        let session = self.outboxes.session(key);
-        let held = session
-            .and_then(|session| others.filter_map(|other| session.find(other, topic)).next());
+        let Some(session) = self.outboxes.session(key) else { return };
+        let truth = &self.ledger.truth;
+        let mut others = truth.family(truth.original(id)).filter(|other| *other != id);
+        let held = others.find_map(|other| session.find(other, topic));
+        drop(others);
         if let Some(held) = held {
             self.part(key, held);
         }

@@ -191,7 +191,9 @@ impl Bars {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         for bars in &self.0 {
             out.push(bars.len() as u8);
-            bars.iter().for_each(|bar| bar.encode(out));
+            for bar in bars {
+                bar.encode(out);
+            }
         }
     }
 

@@ -141,7 +141,7 @@ mod tests {
             match rng.u32(..8) {
                 0 => apply(&mut truth, 0, Body::State(State::ALL[rng.usize(..5)])),
                 1 => apply(&mut truth, 0, Body::Quote(Quote { bid: level, ask: level })),
-                2 if seed % 2 == 0 => {
+                2 if seed.is_multiple_of(2) => {
                     let statistics = Statistics { last: level.price, ..Statistics::default() };
                     apply(&mut truth, 0, Body::Ticker(Quote::default(), statistics));
                 }

@@ -140,7 +140,9 @@ mod tests {
                 now += rng.u64(..6);
                 let record: Vec<u8> = (0..rng.usize(..120)).map(|_| rng.u8(..)).collect();
                 if line.keep(&record, now, 20) {
-                    queues.iter_mut().for_each(|queue| queue.push_back((now, record.clone())));
+                    for queue in &mut queues {
+                        queue.push_back((now, record.clone()));
+                    }
                 } else {
                     refused += 1;
                     assert!(line.free() < 2 * (HEAD_BYTES + record.len()) + 20, "seed {seed}");
