@@ -41,7 +41,7 @@ const LIMITS: Limits = Limits {
     slow_cleared_bytes: 1 << 29,
     write_timeout_ns: u64::MAX,
     trades_behind_max: 1 << 40,
-    slice_bytes_max: 1 << 20,
+    slice_bytes_max: 1 << 30,
     slice_symbols_max: 256,
     history: HistoryLimits { bytes_max: 1 << 20, age_ns_max: u64::MAX },
     subscriptions_max: 1000,
@@ -300,7 +300,7 @@ impl World {
                 continue;
             }
             let mut bytes = Vec::new();
-            while self.fanout.take(key, 1 << 20, &mut bytes, |_| {}, self.now) {}
+            while self.fanout.take(key, 1 << 30, &mut bytes, |_| {}, self.now) {}
             assert_eq!(self.fanout.closing(key), None, "{}", String::from_utf8_lossy(&bytes));
             for text in texts(&bytes) {
                 self.dashboard.hears(&text);
