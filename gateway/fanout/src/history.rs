@@ -50,7 +50,7 @@ impl TickerThen {
     }
 }
 
-/// Whether trades follow `shown` and each other without a hole.
+/// Whether trades follow `shown` and each other without a gap.
 pub(crate) fn is_whole(trades: &[TradeThen], shown: u64) -> bool {
     !trades.is_empty() && (shown + 1..).zip(trades).all(|(due, then)| then.sequence == due)
 }
@@ -180,7 +180,7 @@ impl History {
     }
 
     /// Trades after `shown` that are held, oldest first; the first may not be the next one, and
-    /// where trades were lost on the way to the shard there is a hole.
+    /// where trades were lost on the way to the shard there is a gap.
     pub(crate) fn trades_after(&self, id: SymbolId, shown: u64) -> Vec<TradeThen> {
         let newer = self.trades.newest_first(id).take_while(|then| then.sequence > shown);
         let mut trades: Vec<_> = newer.copied().collect();
@@ -231,7 +231,7 @@ impl History {
         self.lost_to.get(id.index()).copied().unwrap_or((0, Missed::Lagged))
     }
 
-    /// A symbol was renewed from `old`: its tickers begin anew, its trades may have a hole, its book
+    /// A symbol was renewed from `old`: its tickers begin anew, its trades may have a gap, its book
     /// has one step that stands for all changes between.
     pub(crate) fn note_renewal(&mut self, id: SymbolId, old: &Symbol, new: &Symbol) {
         self.tickers.forget_symbol(id);

@@ -85,8 +85,7 @@ impl Anew {
     const fn sentence(self) -> &'static str {
         match self {
             Self::LessDeep => "granted less deep: subscribe again",
-            Self::Later => "granted to you delayed only: subscribe again",
-            Self::Sooner => "granted to you sooner: subscribe again",
+            Self::Later | Self::Sooner => "granted with another delay: subscribe again",
         }
     }
 }
@@ -171,9 +170,13 @@ impl Fanout {
             Ok(served) => served,
             Err(denied) => return Fate::Ends(denied.words()),
         };
-        let is_later = terms.delay_ms > self.ledger.delay_ms(held.symbol);
-        if symbol != held.symbol {
-            return Fate::Restarts(terms, if is_later { Anew::Later } else { Anew::Sooner });
+        if terms.delay_ms > self.ledger.delay_ms(held.symbol) {
+            return Fate::Restarts(terms, Anew::Later);
+        }
+        // Who cannot be told goes on as late as he was: it is less than he may have.
+        let can_be_told = self.outboxes.session(key).is_some_and(|session| session.is_extended);
+        if symbol != held.symbol && can_be_told {
+            return Fate::Restarts(terms, Anew::Sooner);
         }
         if terms.topic < held.topic && matches!(terms.topic, Topic::Book(_)) {
             Fate::Restarts(terms, Anew::LessDeep)
