@@ -21,6 +21,7 @@ use crate::listeners::Listeners;
 use crate::outboxes::Outboxes;
 use crate::pace::Pending;
 use crate::patterns::Patterns;
+use crate::rejoin::Rejoining;
 use crate::review::Review;
 use crate::session::{Held, Session, SessionKey, Standing};
 use crate::shown::Shown;
@@ -49,6 +50,7 @@ pub struct Fanout {
     /// Tokens to be looked at by who can.
     pub(crate) petitions: Vec<Petition>,
     pub(crate) review: Review,
+    pub(crate) rejoining: Rejoining,
     pub(crate) usage: Usage,
 }
 
@@ -69,6 +71,7 @@ impl Fanout {
             due: Vec::new(),
             petitions: Vec::new(),
             review: Review::default(),
+            rejoining: Rejoining::default(),
             usage: Usage::default(),
         }
     }
@@ -108,6 +111,7 @@ impl Fanout {
         self.patterns.forget(key);
         self.listeners.forget(key);
         self.review.forget(key);
+        self.rejoining.forget(key);
     }
 
     /// Any sign of life.
@@ -200,6 +204,7 @@ impl Fanout {
         };
         self.outboxes.has_dirty()
             || self.review.is_under_way()
+            || self.rejoining.is_under_way()
             || self.workers.iter().any(can_go_on)
     }
 

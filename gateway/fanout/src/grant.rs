@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use market::SymbolId;
 use rights::usage::End;
-use rights::{Ask, Decision, Grant, Quality};
+use rights::{Ask, Decision, Entitlement, Grant, Quality};
 use wire::refusal::{Code, Refusal};
 use wire::topic::{Depth, Topic};
 
@@ -80,18 +80,21 @@ pub(crate) struct Served {
 
 /// What somebody is granted of a symbol, at the earliest so much later.
 pub(crate) fn granted(who: &Who, symbol: &str, asked: Terms) -> Result<Terms, Denied> {
-    let known = match who {
-        Who::Anyone => return Ok(asked),
-        Who::Unknown { .. } => return Err(Denied::Unknown),
-        Who::Known(known) => known,
-    };
+    match who {
+        Who::Anyone => Ok(asked),
+        Who::Unknown { .. } => Err(Denied::Unknown),
+        Who::Known(known) => judged(&known.entitlement, symbol, asked),
+    }
+}
+
+fn judged(entitlement: &Entitlement, symbol: &str, asked: Terms) -> Result<Terms, Denied> {
     let depth = match asked.topic {
         Topic::Book(depth) => depth.levels() as u16,
         _ => 0,
     };
     let pace_ms = asked.kind.pace.ms();
     let ask = Ask { symbol, channel: asked.topic.channel(), depth, pace_ms };
-    match known.entitlement.decide(&ask) {
+    match entitlement.decide(&ask) {
         Decision::Refused(refusal) => Err(Denied::Refused(refusal)),
         Decision::Granted(grant) => Ok(lessened(asked, grant)),
     }
@@ -138,6 +141,15 @@ impl Fanout {
         let twin = truth.delayed(id, terms.delay_ms).ok_or(Denied::Delayed)?;
         let terms = Terms { delay_ms: self.ledger.delay_ms(twin), ..terms };
         Ok(Served { symbol: twin, terms })
+    }
+
+    /// Whether somebody with these rights is served anything of a symbol.
+    pub(crate) fn is_granted(&self, rights: &Entitlement, id: SymbolId, asked: Terms) -> bool {
+        let truth = &self.ledger.truth;
+        let id = truth.original(id);
+        let Some(symbol) = truth.symbol(id) else { return false };
+        let terms = judged(rights, &symbol.instrument.symbol, asked);
+        terms.is_ok_and(|terms| terms.delay_ms == 0 || truth.delayed(id, terms.delay_ms).is_some())
     }
 
     /// Whether a session may hear of definitions: of one at least, where there are any.

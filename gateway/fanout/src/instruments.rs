@@ -3,7 +3,7 @@
 //! A listener's numbers count what it was told, not what there was: a number that it was not told of
 //! would be a hint of a definition that it may not see, or not yet.
 
-use market::{State, SymbolId, Trading};
+use market::SymbolId;
 use wire::data::{self, FrameType, Marks};
 use wire::topic::Topic;
 
@@ -32,12 +32,13 @@ impl Fanout {
     /// A symbol is new here: patterns that match it want it, unless it is no longer listed.
     pub(crate) fn offer_to_patterns(&mut self, id: SymbolId) {
         let Some(symbol) = self.ledger.truth.symbol(id) else { return };
-        if symbol.instrument.trading == Trading::Delisted || symbol.state == State::Closed {
+        if !symbol.is_listed() {
             return;
         }
         let name = symbol.instrument.symbol.clone();
+        let now = symbol.stamps(Topic::Instrument.channel()).publish;
         for watch in self.patterns.matching(&name) {
-            self.join_by_pattern(&watch, id);
+            self.join_by_pattern(&watch, id, now);
         }
     }
 

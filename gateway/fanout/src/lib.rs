@@ -28,6 +28,7 @@ mod paced;
 mod patterns;
 mod pings;
 mod reconfigure;
+mod rejoin;
 mod renew;
 mod requests;
 mod resynchronise;

@@ -48,6 +48,10 @@ impl Patterns {
         self.0.push(watch);
     }
 
+    pub(crate) const fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn count_of(&self, session: SessionKey) -> usize {
         self.0.iter().filter(|w| w.session == session).count()
     }

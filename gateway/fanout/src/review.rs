@@ -107,6 +107,7 @@ impl Fanout {
             self.renew(key, now);
             self.review_session(key, now);
         }
+        self.go_on_rejoining(LOOKED_AT_MAX.saturating_sub(count), now);
     }
 
     /// Asks anew who a session is and what it may have.
@@ -118,7 +119,8 @@ impl Fanout {
             let words = "the credentials are no longer good";
             return self.outboxes.close(key, CloseCode::CredentialsRefused, words);
         };
-        known.entitlement = permits.rules.entitlement(&identity);
+        let entitlement = permits.rules.entitlement(&identity);
+        self.rejoining.add(key, std::mem::replace(&mut known.entitlement, entitlement));
         if let Some(tally) = &mut known.tally {
             tally.refresh(Arc::clone(&identity));
         }

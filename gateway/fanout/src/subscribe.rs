@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use market::{Channel, State, SymbolId};
+use market::{Channel, Nanos, State, SymbolId};
 use rights::usage::End;
 use wire::refusal::{Code, Refusal};
 use wire::reply::Envelope;
@@ -186,19 +186,19 @@ impl Fanout {
         false
     }
 
-    /// A symbol appeared that a pattern matches; after a lap it may have a value already.
-    pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId) {
+    /// A symbol appeared that a pattern matches, or is granted of late; it may have a value already.
+    pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId, now: Nanos) -> Joined {
         // It appears once for itself and once for each twin.
         let served = self.grant(watch.session, id, watch.terms);
         if served.is_ok_and(|served| served.symbol != id) {
-            return;
+            return Joined::Already;
         }
-        if self.join(watch.session, id, watch.terms, None) == Joined::Full {
-            let Some(symbol) = self.ledger.symbol(id) else { return };
-            let now = symbol.stamps(Topic::Instrument.channel()).publish;
+        let joined = self.join(watch.session, id, watch.terms, None);
+        if joined == Joined::Full {
             let envelope = Envelope { req_id: None, time_in: now, time_out: now };
             self.refuse_match(watch.session, id, &envelope);
         }
+        joined
     }
 
     fn refuse_match(&mut self, key: SessionKey, id: SymbolId, envelope: &Envelope) {

@@ -255,7 +255,8 @@ impl Fanout {
                 self.turn_away(key, envelope);
                 return false;
             }
-            known.entitlement = admission.entitlement.clone();
+            let entitlement = admission.entitlement.clone();
+            self.rejoining.add(key, std::mem::replace(&mut known.entitlement, entitlement));
             if let Some(tally) = &mut known.tally {
                 tally.refresh(Arc::clone(&identity));
             }

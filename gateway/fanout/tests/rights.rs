@@ -144,6 +144,56 @@ fn a_pattern_catches_what_is_granted_now_and_later_and_nothing_else() {
 }
 
 #[test]
+fn what_is_granted_of_late_joins_a_running_pattern_and_what_was_given_up_stays_away() {
+    let holder = Holder::new();
+    let none = "[[rules]]\nsymbols = ['X*']\nquality = 'none'\n".to_owned() + ALL;
+    let (mut scene, key) = holder.inside(&["A", "B", "X1", "X2", "Y"], &none);
+    scene.ask(key, &subscribe("ticker", "\"*\"", NUMBERED));
+    scene.ask(key, r#"{"method":"unsubscribe","params":{"channel":"ticker","symbol":["B"]}}"#);
+    for id in 0..5 {
+        scene.tick(id, quote(5));
+    }
+    assert!(!scene.written(key).contains(r#""symbol":"X"#));
+    let fewer = "[[rules]]\nsymbols = ['X2', 'Y']\nquality = 'none'\n".to_owned() + ALL;
+    scene.fanout.handle_permits(holder.permits("", &fewer), WALL);
+    let text = scene.written(key);
+    assert_eq!(text.matches(r#""type":"snapshot""#).count(), 1, "{text}");
+    assert!(text.contains(r#""symbol":"X1""#) && text.contains("revoked"), "{text}");
+    // What a reload took away and the next gives back comes back, too.
+    scene.fanout.handle_permits(holder.permits("", ALL), WALL);
+    let text = scene.written(key);
+    assert_eq!(text.matches(r#""type":"snapshot""#).count(), 2, "{text}");
+    assert!(text.contains(r#""symbol":"X2""#) && text.contains(r#""symbol":"Y""#), "{text}");
+    assert_eq!(scene.fanout.counters().subscriptions, 4, "all but B");
+    scene.fanout.handle_permits(holder.permits("", ALL), WALL);
+    assert_eq!(scene.written(key), "", "nothing has changed");
+}
+
+#[test]
+fn ten_thousand_symbols_granted_of_late_join_in_slices_up_to_what_a_session_may_hold() {
+    let holder = Holder::new();
+    let names: Vec<String> = (0..10_001).map(|at| format!("S{at}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let only = "[[rules]]\nsymbols = ['S0']\nquality = 'realtime'\n";
+    let (mut scene, key) = holder.inside(&names, only);
+    scene.ask(key, &subscribe("ticker", "\"*\"", ""));
+    scene.written(key);
+    assert_eq!(scene.fanout.counters().subscriptions, 1);
+    scene.fanout.handle_permits(holder.permits("", ALL), WALL);
+    let mut cycles = 0;
+    while scene.fanout.counters().subscriptions < 10_000 {
+        let before = scene.fanout.counters().subscriptions;
+        scene.fanout.handle_work(NOW);
+        assert!(scene.fanout.counters().subscriptions - before <= 2048, "in one cycle");
+        cycles += 1;
+        assert!(cycles < 10, "it goes on");
+    }
+    let text = scene.written(key);
+    assert_eq!(text.matches("SYMBOL_LIMIT").count(), 1, "one beyond what it may hold");
+    assert_eq!(scene.fanout.counters().subscriptions, 10_000);
+}
+
+#[test]
 fn definitions_that_are_not_granted_are_not_told_nor_counted() {
     let rules = "[[rules]]\nsymbols = ['X']\nquality = 'none'\n".to_owned() + ALL;
     let (mut scene, key) = Holder::new().inside(&["A", "X"], &rules);

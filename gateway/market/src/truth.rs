@@ -76,6 +76,11 @@ impl Symbol {
         self.stamps[channel.index()]
     }
 
+    /// Whether the venue still lists it.
+    pub fn is_listed(&self) -> bool {
+        self.instrument.trading != Trading::Delisted && self.state != State::Closed
+    }
+
     fn advance(&mut self, channel: Channel, stamps: Stamps) {
         self.sequences[channel.index()] += 1;
         self.stamps[channel.index()] = stamps;
@@ -259,7 +264,7 @@ impl Truth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BookChange, Level, Levels, OrderKind, Price, Side, Size, Trading};
+    use crate::{BookChange, Level, Levels, OrderKind, Price, Side, Size};
 
     fn instrument(name: &str) -> Instrument {
         Instrument {
