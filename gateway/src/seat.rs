@@ -5,11 +5,10 @@
 //! oldest session gets a seat that is not entered until that one is gone: at no moment do more
 //! sessions than allowed get data.
 
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-
-use rustc_hash::FxHashMap;
 
 /// What happens to one session too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +47,8 @@ impl Seat {
 pub struct Seats<K> {
     max: usize,
     beyond: Beyond,
-    /// Oldest first.
-    rows: FxHashMap<K, Vec<Weak<Mark>>>,
+    /// Oldest first. Strangers choose their addresses, so the hash has a key.
+    rows: HashMap<K, Vec<Weak<Mark>>>,
     /// Rows at which those that are empty are dropped.
     sweep_at: usize,
 }
@@ -60,7 +59,7 @@ const SWEEP_MIN: usize = 64;
 impl<K: Hash + Eq> Seats<K> {
     /// At most `max` for each.
     pub fn new(max: usize, beyond: Beyond) -> Self {
-        Self { max, beyond, rows: FxHashMap::default(), sweep_at: SWEEP_MIN }
+        Self { max, beyond, rows: HashMap::new(), sweep_at: SWEEP_MIN }
     }
 
     /// A seat, unless all are taken and nobody is displaced. To be entered before it is used.

@@ -6,12 +6,11 @@
 //! signatures and log lines, so a full table may forget: it drops the address that would be
 //! forgotten soonest, and says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use market::Nanos;
-use rustc_hash::FxHashMap;
 
 use crate::wall::nanos;
 
@@ -62,7 +61,8 @@ struct Entry {
 #[derive(Debug)]
 pub struct Backoff {
     limits: BackoffLimits,
-    entries: FxHashMap<IpAddr, Entry>,
+    /// Strangers choose their addresses, so its hash has a key.
+    entries: HashMap<IpAddr, Entry>,
     /// Always the keys of `entries`, in the order of being forgotten.
     order: BTreeSet<(Nanos, IpAddr)>,
 }
@@ -70,7 +70,7 @@ pub struct Backoff {
 impl Backoff {
     /// An empty table.
     pub fn new(limits: BackoffLimits) -> Self {
-        Self { limits, entries: FxHashMap::default(), order: BTreeSet::new() }
+        Self { limits, entries: HashMap::new(), order: BTreeSet::new() }
     }
 
     /// How long an address has yet to wait; none where it may try now. Ask before looking at
