@@ -4,6 +4,7 @@
 //! All requests are sent before the first read, so that no read is ever given up half-way. What is
 //! heard goes into a [`View`]; who waits for something in it is woken by each message.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,10 +43,19 @@ pub struct Wish {
     pub rules: Rules,
     pub channels: Vec<&'static str>,
     pub symbols: Vec<String>,
+    /// Where to go on, if anywhere.
+    pub resume: Option<Positions>,
+}
+
+/// What a session had when it ended: the epoch, and the numbers by channel and symbol.
+#[derive(Clone, Debug, Default)]
+pub struct Positions {
+    pub epoch: String,
+    pub numbers: HashMap<(String, String), u64>,
 }
 
 impl Wish {
-    fn requests(&self) -> Vec<Value> {
+    pub fn requests(&self) -> Vec<Value> {
         let request = |channel: &&str| {
             let mut params = json!({ "channel": channel, "symbol": self.symbols });
             match *channel {
@@ -56,20 +66,48 @@ impl Wish {
             if self.rules.sequenced {
                 params["x"] = json!({ "seq": true });
             }
+            if let Some(Positions { epoch, numbers }) = &self.resume {
+                let of_channel = numbers.iter().filter(|(key, _)| key.0 == *channel);
+                let at = of_channel.map(|((_, symbol), seq)| {
+                    (symbol.clone(), json!({ "epoch": epoch, "seq": seq }))
+                });
+                params["x"]["resume"] = at.collect::<serde_json::Map<_, _>>().into();
+            }
             json!({ "method": "subscribe", "params": params })
         };
         self.channels.iter().map(request).collect()
     }
 }
 
-struct Shared {
+/// What a dashboard heard, and who waits for it.
+pub struct Shared {
     view: Mutex<View>,
     changed: Condvar,
+    reading: Reading,
+}
+
+/// For how long a dashboard reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    ToTheEnd,
+    /// Until it has a book; then it stands still.
+    UntilServed,
 }
 
 impl Shared {
+    pub fn new(rules: Rules, reading: Reading) -> Self {
+        Self { view: Mutex::new(View::new(rules)), changed: Condvar::new(), reading }
+    }
+
+    /// Takes one message; true when it wants no more.
+    fn hear(&self, text: &str) -> bool {
+        let mut view = self.lock();
+        view.hear(text);
+        self.reading == Reading::UntilServed && !view.books.is_empty()
+    }
+
     /// A test that fails while it looks leaves nothing half done.
-    fn lock(&self) -> MutexGuard<'_, View> {
+    pub fn lock(&self) -> MutexGuard<'_, View> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,8 +122,7 @@ pub struct Dashboard {
 
 impl Dashboard {
     pub fn start(name: &str, target: Target, wish: &Wish) -> Self {
-        let (view, changed) = (Mutex::new(View::new(wish.rules)), Condvar::new());
-        let shared = Arc::new(Shared { view, changed });
+        let shared = Arc::new(Shared::new(wish.rules, Reading::ToTheEnd));
         let (leave, left) = oneshot::channel();
         let (told, requests) = (Arc::clone(&shared), wish.requests());
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -155,7 +192,8 @@ async fn either(
     .await
 }
 
-async fn serve(target: &Target, requests: &[Value], shared: &Shared) -> End {
+/// Connects, asks and reads to the end.
+pub async fn serve(target: &Target, requests: &[Value], shared: &Shared) -> End {
     let mut socket = match connect(target).await {
         Ok(socket) => socket,
         Err(reason) => return End::Lost(format!("no connection: {reason}")),
@@ -173,8 +211,11 @@ async fn serve(target: &Target, requests: &[Value], shared: &Shared) -> End {
         };
         match (frame.opcode, std::str::from_utf8(&frame.payload)) {
             (OpCode::Text, Ok(text)) => {
-                shared.lock().hear(text);
+                let has_enough = shared.hear(text);
                 shared.changed.notify_all();
+                if has_enough {
+                    std::future::pending::<()>().await;
+                }
             }
             (OpCode::Close, _) => {
                 let code =

@@ -8,9 +8,12 @@
 mod book;
 mod certificate;
 mod compare;
+mod crowd;
 mod dashboard;
 mod drain;
 mod faults;
+#[path = "../support/hiccups.rs"]
+mod hiccups;
 mod json;
 mod kraken;
 mod lap;

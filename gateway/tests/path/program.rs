@@ -63,9 +63,12 @@ impl Program {
         std::fs::write(&self.file, text.replace(from, to)).expect("a file");
     }
 
+    pub fn target(&self) -> Target {
+        Target { address: self.door, tls: Some(self.papers.tls.clone()) }
+    }
+
     pub fn dashboard(&self, name: &str, wish: &Wish) -> Dashboard {
-        let tls = Some(self.papers.tls.clone());
-        Dashboard::start(name, Target { address: self.door, tls }, wish)
+        Dashboard::start(name, self.target(), wish)
     }
 
     /// A whole answer of the admin port; none where nobody listens.

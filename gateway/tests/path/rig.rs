@@ -123,5 +123,6 @@ pub fn wish(sequenced: bool, depth: usize, channels: &[&'static str], symbols: &
         rules: Rules { sequenced, depth, keeps_frames: false },
         channels: channels.to_vec(),
         symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
+        resume: None,
     }
 }

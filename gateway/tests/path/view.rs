@@ -63,6 +63,10 @@ pub enum End {
 pub struct View {
     rules: Rules,
     pub acks: usize,
+    /// The life of the numbering, as the last ack said.
+    pub epoch: Option<String>,
+    /// Of each ack that said so: whether it goes on where it had left off.
+    pub recovered: Vec<bool>,
     /// Kind of the system's status.
     pub greeted: bool,
     pub heartbeats: u64,
@@ -94,6 +98,8 @@ impl View {
         Self {
             rules,
             acks: 0,
+            epoch: None,
+            recovered: Vec::new(),
             greeted: false,
             heartbeats: 0,
             books: BTreeMap::new(),
@@ -121,6 +127,11 @@ impl View {
     /// Updates of a channel, over all symbols, that were told or announced as missing.
     pub fn numbered(&self, channel: &str) -> u64 {
         self.sequences.iter().filter(|(key, _)| key.0 == channel).map(|(_, seq)| seq).sum()
+    }
+
+    /// The latest number of each channel and symbol.
+    pub const fn numbers(&self) -> &HashMap<(String, String), u64> {
+        &self.sequences
     }
 
     /// How much was heard, for who waited in vain.
@@ -156,6 +167,11 @@ impl View {
         if message.get("method").is_some() {
             let granted = message.get("success") == Some(&Json::Bool(true));
             self.acks += usize::from(granted);
+            if let Some(x) = message.get("result").and_then(|result| result.get("x")) {
+                self.epoch = x.text("epoch").map(str::to_owned).or(self.epoch.take());
+                let recovered = x.get("recovered").map(|told| *told == Json::Bool(true));
+                self.recovered.extend(recovered);
+            }
             return if granted { Ok(()) } else { Err("refused".to_owned()) };
         }
         let channel = message.text("channel").ok_or("neither channel nor method")?;
