@@ -3,8 +3,8 @@
 //!
 //! It also takes in, once a second, what the latency stations hand over, and looks at the
 //! certificate's files. **Invariant:** every connection has one deadline and carries one request,
-//! and at most 64 exist at once; what inspects or changes is behind the token. Deliberately absent:
-//! TLS; its port is not for the public.
+//! and only so many exist at once (`visitors`); what inspects or changes is behind the token.
+//! Deliberately absent: TLS; its port is not for the public.
 
 mod api;
 mod latency_report;
@@ -13,6 +13,7 @@ mod query;
 mod sessions;
 mod token;
 mod view;
+mod visitors;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -36,25 +37,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use self::api::Problem;
 use self::pages::Answer;
 use self::query::Query;
 use self::token::Token;
+use self::visitors::{Room, Steers, Visitors};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config;
 use crate::listen;
 use crate::logs::Logs;
-use crate::metrics::Metrics;
+use crate::metrics::{AdminCut, Metrics};
 use crate::reload::Reloader;
 use crate::shard::Desk;
 use crate::stop::Stopper;
 
-/// Connections at once; one more is closed at accept.
-const CONNECTIONS_MAX: usize = 64;
 /// From accept to the end of the answer.
 const VISIT_MAX: Duration = Duration::from_secs(10);
 /// From accept to the end of the request head.
@@ -215,7 +214,8 @@ async fn watch_certificate(office: Arc<Office>) {
 }
 
 async fn accept(listener: TcpListener, office: Arc<Office>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut visitors = Visitors::default();
+    let cut = &office.surroundings.metrics.control.admin_cut;
     loop {
         let socket = match listener.accept().await {
             Ok((socket, _)) => socket,
@@ -225,21 +225,32 @@ async fn accept(listener: TcpListener, office: Arc<Office>) {
                 continue;
             }
         };
-        // Without a slot the socket is dropped here, which closes it.
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
-        let office = Arc::clone(&office);
-        tokio::spawn(async move {
-            // A visit that takes too long is cut; the slot is free again either way.
-            let _ = timeout(VISIT_MAX, serve(socket, office)).await;
-            drop(slot);
-        });
+        match visitors.make_room() {
+            Room::Free => {}
+            Room::Made => cut.of(AdminCut::MadeRoom).inc(),
+            Room::None => {
+                // The socket is dropped here, which closes it.
+                cut.of(AdminCut::NoRoom).inc();
+                continue;
+            }
+        }
+        let (steers, office) = (Steers::default(), Arc::clone(&office));
+        let visit = visit(socket, office, steers.clone());
+        visitors.add(tokio::spawn(visit).abort_handle(), steers);
     }
 }
 
-async fn serve(socket: TcpStream, office: Arc<Office>) {
+/// Serves one connection for as long as a visit may last.
+async fn visit(socket: TcpStream, office: Arc<Office>, steers: Steers) {
+    if timeout(VISIT_MAX, serve(socket, Arc::clone(&office), steers)).await.is_err() {
+        office.surroundings.metrics.control.admin_cut.of(AdminCut::Timeout).inc();
+    }
+}
+
+async fn serve(socket: TcpStream, office: Arc<Office>, steers: Steers) {
     let service = service_fn(move |request| {
-        let office = Arc::clone(&office);
-        async move { Ok::<_, Infallible>(answer(request, &office).await) }
+        let (office, steers) = (Arc::clone(&office), steers.clone());
+        async move { Ok::<_, Infallible>(answer(request, &office, &steers).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -253,7 +264,7 @@ async fn serve(socket: TcpStream, office: Arc<Office>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, office: &Office) -> Answer {
+async fn answer(request: Request<Incoming>, office: &Office, steers: &Steers) -> Answer {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let Some(methods) = api::methods(path) else {
@@ -263,6 +274,7 @@ async fn answer(request: Request<Incoming>, office: &Office) -> Answer {
         let words = format!("only {methods} here");
         Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", words))
     } else if office.token.admits(&head.headers) {
+        steers.set();
         control(&head, body, &office.surroundings).await
     } else {
         let words = "show the token of admin.token_file; without one, ask from this machine by its \

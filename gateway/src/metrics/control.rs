@@ -12,6 +12,17 @@ label_set! {
     Refused = "refused",
 }
 
+label_set! {
+    /// Why a connection of the admin port was ended.
+    AdminCut, "reason",
+    /// For a newer one: as many as may be were there.
+    MadeRoom = "made_room",
+    /// At accept: all who were there steer the gateway.
+    NoRoom = "no_room",
+    /// It took too long.
+    Timeout = "timeout",
+}
+
 /// The numbers of steering.
 #[derive(Debug, Default)]
 #[repr(align(128))] // No cache line is shared with another thread's cells.
@@ -22,6 +33,8 @@ pub struct ControlMetrics {
     pub certificate_reloads: Family<ReloadOutcome>,
     /// Seconds since 1970 until which the one in use is valid; zero while unknown.
     pub certificate_valid_until_s: Gauge,
+    /// Connections of the admin port that were ended, by reason.
+    pub admin_cut: Family<AdminCut>,
     /// Log lines that standard error did not take in time.
     pub log_lines_dropped: Gauge,
 }

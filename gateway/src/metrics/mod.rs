@@ -15,7 +15,7 @@ mod shard;
 mod text;
 
 pub use cell::{Counter, Gauge};
-pub use control::{ControlMetrics, ReloadOutcome};
+pub use control::{AdminCut, ControlMetrics, ReloadOutcome};
 pub use door::{ArrivalRefusal, DoorMetrics, HandshakeFailure, HttpStatus, UpgradeRefusal};
 pub use ingest::{DecodeFailure, DelayMetrics, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};

@@ -1,61 +1,18 @@
-//! What a fault of ours, a log that nobody reads, and a scraper that does not read cost the others.
+//! What a log that nobody reads, and scrapers that do not read, cost the others.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-#[cfg(debug_assertions)]
-use gateway::{config, faults, threads::ThreadError};
+use socket2::{Domain, Socket, Type};
 
+use super::hiccups::Hiccups;
 use super::program::Program;
 use super::rig::{PATIENCE, any_port, kraken_feed, wish};
 use super::venue::{DEPTH, SYMBOLS, market};
-
-#[cfg(debug_assertions)]
-#[test]
-fn a_panic_while_one_session_is_served_closes_that_one_and_the_others_live() {
-    use super::rig::Gateway;
-    use super::view::End;
-    faults::arm();
-    let simulator = market().start_thread(any_port()).expect("it starts");
-    let gateway = Gateway::start(&kraken_feed(simulator.addr(), DEPTH));
-    let other = gateway.dashboard("other", &wish(true, DEPTH, &["book"], &["*"]));
-    other.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
-    let words = [faults::Place::Session.words()];
-    let unlucky = gateway.dashboard("unlucky", &wish(true, DEPTH, &["book"], &words));
-    unlucky.wait("it is closed", PATIENCE, |view| view.end == Some(End::Closed(1011)));
-    let before = other.view().book_updates;
-    other.wait("the other goes on", PATIENCE, |view| view.book_updates > before + 100);
-    other.is_content();
-    gateway.wait("it is counted", PATIENCE, |gateway| {
-        gateway.metrics.exposition().contains("reason=\"internal_error\"} 1")
-    });
-}
-
-#[cfg(debug_assertions)]
-#[test]
-fn a_panic_in_what_all_sessions_share_ends_the_gateway_and_names_the_thread() {
-    use super::dashboard::{Dashboard, Target};
-    use super::rig::Papers;
-    faults::arm();
-    let simulator = market().start_thread(any_port()).expect("it starts");
-    let papers = Papers::new();
-    let text = papers.config(any_port(), &kraken_feed(simulator.addr(), DEPTH));
-    let loaded = config::parse(&text, std::path::Path::new("test.toml")).expect("a good config");
-    let running = gateway::start(loaded.config).expect("it starts");
-    let address = running.door_address();
-    let words = [faults::Place::Shard.words()];
-    let wish = wish(true, DEPTH, &["book"], &words);
-    let target = Target { address, tls: Some(papers.tls.clone()) };
-    let _unlucky = Dashboard::start("unlucky", target, &wish);
-    let ended = running.join();
-    assert!(
-        matches!(&ended, Err(ThreadError::Panicked { thread, .. }) if thread == "shard-0"),
-        "{ended:?}"
-    );
-    assert!(TcpStream::connect(address).is_err(), "nothing is half alive");
-}
+use super::view::End;
 
 #[test]
 fn a_log_that_nobody_reads_loses_lines_and_holds_up_nobody() {
@@ -80,25 +37,79 @@ fn a_log_that_nobody_reads_loses_lines_and_holds_up_nobody() {
 }
 
 #[test]
-fn scrapers_that_do_not_read_and_a_hundred_scrapes_a_second_cost_no_session_anything() {
+fn stuck_scrapers_and_a_hundred_scrapes_a_second_keep_no_operator_waiting_and_cost_no_session_a_tick()
+ {
+    const KICKS: usize = 20;
+    /// What ADMIN.md says.
+    const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
     let simulator = market().start_thread(any_port()).expect("it starts");
-    let program = Program::start("", &kraken_feed(simulator.addr(), DEPTH));
-    let dashboard = program.dashboard("one", &wish(true, DEPTH, &["book"], &["*"]));
-    dashboard.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
-    let slow: Vec<_> = (0..20)
-        .map(|_| {
-            let mut socket = TcpStream::connect(program.admin).expect("admin listens");
-            socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").expect("it reads");
-            socket
-        })
-        .collect();
-    for _ in 0..100 {
-        let answer = program.try_get("/metrics").expect("admin answers");
-        assert!(answer.contains(" 200 "), "{answer}");
+    let mut program = Program::start("", &kraken_feed(simulator.addr(), DEPTH));
+    let all = wish(true, DEPTH, &["book"], &["*"]);
+    let stays = program.dashboard("stays", &all);
+    stays.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
+    let kicked: Vec<_> = (0..KICKS).map(|_| program.dashboard("kicked", &all)).collect();
+    for dashboard in &kicked {
+        dashboard.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
     }
-    let before = dashboard.view().book_updates;
-    dashboard.wait("it goes on", PATIENCE, |view| view.book_updates > before + 100);
-    dashboard.is_content();
-    assert_eq!(dashboard.view().announced, 0);
-    drop(slow);
+    let hiccups = Hiccups::start();
+    // More than are answered at once, of either kind: who says nothing, and who does not read.
+    let mut stuck: Vec<_> = (0..80).map(|_| TcpStream::connect(program.admin)).collect();
+    stuck.extend((0..80).map(|_| stuck_scrape(program.admin)));
+    let is_over = AtomicBool::new(false);
+    let scraped = AtomicUsize::new(0);
+    let mut worst = Duration::ZERO;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stuck = Vec::new();
+            let deadline = Instant::now() + 2 * PATIENCE;
+            while !is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
+                stuck.push(stuck_scrape(program.admin));
+                let answer = program.try_get("/metrics").unwrap_or_default();
+                assert!(answer.contains(" 200 "), "{answer:?}");
+                scraped.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(9));
+            }
+        });
+        let mut timed = |method: &str, path: &str, body: &str| {
+            let begun = Instant::now();
+            let (status, answer) = program.ask(method, path, body);
+            worst = worst.max(begun.elapsed());
+            assert_eq!(status, 200, "{path}: {answer}");
+            answer
+        };
+        let sessions = timed("GET", "/sessions?limit=100", "");
+        let sessions = sessions["sessions"].as_array().expect("a list").clone();
+        assert_eq!(sessions.len(), KICKS + 1);
+        let mut ids: Vec<u64> = sessions.iter().filter_map(|one| one["id"].as_u64()).collect();
+        ids.sort_unstable();
+        for id in &ids[1..] {
+            timed("POST", &format!("/sessions/{id}/kick"), "{}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for dashboard in &kicked {
+            dashboard.wait("it is closed", PATIENCE, |view| view.end == Some(End::Closed(1008)));
+        }
+        let before = stays.view().book_updates;
+        stays.wait("who is not kicked goes on", PATIENCE, |view| view.book_updates > before + 50);
+        stays.is_content();
+        assert_eq!(stays.view().announced, 0);
+        timed("POST", "/drain", r#"{"deadline_ms": 3000}"#);
+        is_over.store(true, Ordering::Relaxed);
+    });
+    drop(stuck);
+    assert_eq!(program.end(Duration::from_secs(9)), Some(0));
+    let scraped = scraped.into_inner();
+    eprintln!("{scraped} scrapes meanwhile; an operator waited {worst:.2?} at most");
+    assert!(scraped > KICKS, "they were scrapes meanwhile: {scraped}");
+    assert!(worst < hiccups.allow(ANSWERED_WITHIN), "an operator waited {worst:?}");
+}
+
+/// Asks for the metrics, and does not read them.
+fn stuck_scrape(admin: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(2048)?;
+    socket.connect(&admin.into())?;
+    let mut socket = TcpStream::from(socket);
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")?;
+    Ok(socket)
 }
