@@ -11,6 +11,12 @@ pub enum Place {
     Session,
     /// While the shard's state changes.
     Shard,
+    /// While a request at the door is answered; asked for by its `User-Agent`.
+    Visit,
+    /// While what the door's visits share changes; asked for in the same way.
+    Door,
+    /// While a venue's message is taken.
+    Ingest,
 }
 
 impl Place {
@@ -19,6 +25,9 @@ impl Place {
         match self {
             Self::Session => "panic, please: session",
             Self::Shard => "panic, please: shard",
+            Self::Visit => "panic, please: visit",
+            Self::Door => "panic, please: door",
+            Self::Ingest => "panic, please: ingest",
         }
     }
 }
@@ -34,11 +43,25 @@ pub fn arm() {
 
 /// Panics where `text` asks for it at this place.
 #[cfg(debug_assertions)]
-pub(crate) fn trip(place: Place, text: &str) {
+pub(crate) fn trip(place: Place, text: &[u8]) {
     let is_armed = IS_ARMED.load(std::sync::atomic::Ordering::Relaxed);
-    assert!(!is_armed || !text.contains(place.words()), "asked to panic: {place:?}");
+    let words = place.words().as_bytes();
+    let is_asked = || text.windows(words.len()).any(|part| part == words);
+    assert!(!is_armed || !is_asked(), "asked to panic: {place:?}");
+}
+
+/// The same for who asks by a header.
+#[cfg(debug_assertions)]
+pub(crate) fn trip_by_agent(place: Place, headers: &hyper::HeaderMap) {
+    if let Some(agent) = headers.get(hyper::header::USER_AGENT) {
+        trip(place, agent.as_bytes());
+    }
 }
 
 /// Nothing, in a release build.
 #[cfg(not(debug_assertions))]
-pub(crate) const fn trip(_: Place, _: &str) {}
+pub(crate) const fn trip(_: Place, _: &[u8]) {}
+
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
+pub(crate) const fn trip_by_agent(_: Place, _: &hyper::HeaderMap) {}

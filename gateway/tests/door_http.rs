@@ -1,18 +1,22 @@
 //! Page, REST, limits and deadlines, over real sockets.
 
 mod door_support;
+#[path = "support/hiccups.rs"]
+mod hiccups;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use door_support::{PATIENCE, Rig};
+use door_support::{Dashboard, PATIENCE, Rig, UPGRADE};
 use gateway::catalogue::{FeedStatus, Listing};
 use gateway::config;
 use gateway::door::{Door, DoorError};
 use gateway::metrics::{ArrivalRefusal, HandshakeFailure, HttpStatus};
+use hiccups::Hiccups;
 use market::{Instrument, Price, Size, Trading};
 use rustls::HandshakeKind;
+use socket2::{Domain, Socket, Type};
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -209,6 +213,124 @@ fn a_dashboard_that_never_reads_its_answers_is_cut() {
     rig.wait("the slot is given back", |m| m.door.arriving.value() == 0);
 }
 
+/// A connection on which so many answers, and then a 101, are asked for and none is read.
+fn deaf(rig: &Rig, answers: usize) -> Dashboard {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(2048).expect("an option");
+    socket.connect(&rig.address.into()).expect("connected");
+    let mut dashboard = rig.connect_over(socket.into());
+    let before = "GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n".repeat(answers);
+    dashboard.say(format!("{before}GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    dashboard
+}
+
+/// How many answers fill every buffer on the way, so that a 101 cannot go, is found by trying.
+#[test]
+fn a_101_that_nobody_reads_gives_its_places_back_at_the_header_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(1);
+    const LOOK: Duration = Duration::from_millis(200);
+    const TRIES_MAX: usize = 200;
+    let rig = Rig::with(|door| {
+        door.header_timeout = DEADLINE;
+        door.sessions_max = 1;
+        door.sockets.send_buffer_bytes = 4608;
+    });
+    let switched = || rig.metrics.door.http_requests.of(HttpStatus::SwitchingProtocols).value();
+    let (mut answers, mut tries) = (0, 0);
+    let (stuck, begun) = loop {
+        tries += 1;
+        assert!(tries < TRIES_MAX, "no answer is the last that goes; {answers} at the end");
+        let (switched_before, handed_before) = (switched(), rig.metrics.door.handed_over.value());
+        let begun = Instant::now();
+        let dashboard = deaf(&rig, answers);
+        while rig.metrics.door.handed_over.value() == handed_before && begun.elapsed() < LOOK {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if rig.metrics.door.handed_over.value() > handed_before {
+            drop(rig.arrival());
+            answers += 1;
+        } else if switched() > switched_before {
+            break (dashboard, begun);
+        } else {
+            answers -= 1;
+        }
+    };
+    let hiccups = Hiccups::start();
+    let handed_over = rig.metrics.door.handed_over.value();
+    let upgrade = format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n");
+    assert_eq!(rig.ask(&upgrade).status, 503, "the only place is held");
+    rig.wait("the place at the door is given back", |m| m.door.arriving.value() == 0);
+    let (took, allowed) = (begun.elapsed(), hiccups.allow(DEADLINE + LOOK));
+    eprintln!("{answers} answers before it; given back after {took:.2?}");
+    assert!(took < allowed, "{took:?} of {allowed:?}");
+    assert_eq!(rig.metrics.door.handed_over.value(), handed_over);
+    assert_eq!(rig.ask(&upgrade).status, 101, "so is the place of a session");
+    drop(stuck);
+}
+
+/// Set in the process whose memory is looked at: see the next two.
+const MEMORY: &str = "DOOR_TEST_MEMORY";
+
+/// A number of this process, in bytes.
+fn status_bytes(key: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("it is there");
+    let kib = line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>();
+    kib.expect("a number") * 1024
+}
+
+/// The body of the next test, in the process it starts. Both ends lie in this process.
+#[test]
+fn with_a_hundred_endless_heads() {
+    const COUNT: u64 = 100;
+    const ENDLESS: usize = 1 << 20;
+    /// A head as long as the limit, the TLS of both ends, and what hyper keeps beside it.
+    const EACH_BYTES_MAX: u64 = 160 * 1024;
+    if std::env::var_os(MEMORY).is_none() {
+        return;
+    }
+    let rig = Rig::with(|door| {
+        door.header_bytes_max = 16_384;
+        door.crowd.handshakes_per_second_max = 0;
+        door.crowd.handshakes_per_address_per_second_max = 0;
+    });
+    assert_eq!(rig.get("/0/public/Time").status, 200);
+    let before = status_bytes("VmRSS");
+    let line = b"GET / HTTP/1.1\r\nHost: x\r\nX-Large: ";
+    let fields = b"X-Many: 1\r\n".repeat(2000);
+    let large = vec![b'x'; ENDLESS];
+    let mut held = Vec::new();
+    for at in 0..COUNT {
+        let mut dashboard = rig.connect();
+        // Below the limit, and without an end: it is kept.
+        dashboard.say(&[&line[..], &large[..12_000]].concat());
+        held.push((at, dashboard));
+    }
+    for (at, dashboard) in &mut held {
+        let more = if at.is_multiple_of(2) { &large } else { &fields };
+        // It is closed long before all is sent.
+        let _ = dashboard.0.write_all(more).and_then(|()| dashboard.0.flush());
+    }
+    rig.wait("all are refused", |m| {
+        m.door.http_requests.of(HttpStatus::HeadersTooLarge).value() == COUNT
+    });
+    let each = (status_bytes("VmHWM") - before) / COUNT;
+    eprintln!("{each} bytes for each of {COUNT} heads of {ENDLESS} bytes");
+    assert!(each < EACH_BYTES_MAX, "{each} bytes each");
+}
+
+#[test]
+fn endless_heads_cost_memory_up_to_the_limit_of_a_head_and_no_more() {
+    let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "with_a_hundred_endless_heads", "--nocapture"])
+        .env(MEMORY, "1")
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("bytes for each"), "{said}");
+    eprintln!("{said}");
+}
+
 /// Set in the process that has few file descriptors: see the next two.
 const FEW_DESCRIPTORS: &str = "DOOR_TEST_FEW_DESCRIPTORS";
 
@@ -265,6 +387,7 @@ fn a_busy_port_is_said_at_start() {
         sockets: config::Sockets::default(),
         thread: config::Thread::default(),
         origins: Vec::new(),
+        origin_required: false,
         conformance_echo: false,
     };
     let error = Door::bind(&settings, None).expect_err("busy");

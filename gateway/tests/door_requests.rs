@@ -180,3 +180,40 @@ fn origins_that_look_alike_are_foreign() {
     let listed = upgrade_with("Origin: https://desk.example\r\n");
     assert_eq!(status(&rig, listed.as_bytes()), 101);
 }
+
+#[test]
+fn who_states_no_origin_is_let_in_unless_one_is_required() {
+    let bare = upgrade_with("");
+    assert_eq!(status(&Rig::new(), bare.as_bytes()), 101);
+    let rig = Rig::with(|door| door.origin_required = true);
+    let reply = rig.ask(&bare);
+    assert_eq!(reply.status, 403);
+    assert!(String::from_utf8_lossy(&reply.body).contains("Origin"), "{reply:?}");
+    let own = upgrade_with("Origin: https://127.0.0.1\r\n");
+    assert_eq!(status(&rig, own.as_bytes()), 101);
+    assert_eq!(rig.get("/0/public/Time").status, 200, "of an upgrade alone it is asked");
+    assert_eq!(rig.metrics.door.upgrades_refused.of(UpgradeRefusal::Origin).value(), 1);
+}
+
+#[test]
+fn a_version_of_ours_that_is_not_spoken_is_refused_in_words_and_what_is_not_ours_is_not_echoed() {
+    let rig = Rig::new();
+    let offered =
+        |names: &str| rig.ask(&upgrade_with(&format!("Sec-WebSocket-Protocol: {names}\r\n")));
+    for names in ["market.v1", "market.v3, bearer.c2VjcmV0", "MARKET.V9"] {
+        let reply = offered(names);
+        assert_eq!(reply.status, 400, "{names}");
+        let words = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(words.contains("market.v2") && !words.contains("c2VjcmV0"), "{words}");
+    }
+    assert_eq!(rig.metrics.door.upgrades_refused.of(UpgradeRefusal::Subprotocol).value(), 3);
+    let reply = offered("market.v3, market.v2");
+    assert_eq!((reply.status, reply.header("sec-websocket-protocol")), (101, Some("market.v2")));
+    let reply = offered("graphql-ws");
+    assert_eq!((reply.status, reply.header("sec-websocket-protocol")), (101, None));
+
+    let reply = rig.ask(&format!("GET /v3 HTTP/1.1\r\n{UPGRADE}\r\n"));
+    assert_eq!(reply.status, 404);
+    assert!(String::from_utf8_lossy(&reply.body).contains("/v2"), "{reply:?}");
+    assert_eq!(rig.metrics.door.upgrades_refused.of(UpgradeRefusal::Path).value(), 1);
+}

@@ -13,6 +13,7 @@ use record::{Event, Input};
 fn check(rig: &Rig, request: &str, status: u16) -> door_support::Reply {
     let reply = rig.ask(request);
     assert_eq!(reply.status, status, "{request}\n{}", reply.head);
+    assert!(status == 101 || reply.body.len() > 10, "it says why: {request}\n{}", reply.head);
     reply
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
-use gateway::config::{self, Config, ConfigError, Dialect, Feed, FeedSymbols, Loaded};
+use gateway::config::{self, Config, ConfigError, Dialect, Door, Feed, FeedSymbols, Loaded};
 use gateway::door::keyring::Pair;
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ fn text(file: &Path, loaded: &Loaded) -> String {
     };
     line(format!("let dashboards in at wss://{0}/v2, show the page at https://{0}/", door.listen));
     line(format!("  with {} and {}", door.cert_file.display(), door.key_file.display()));
-    line(format!("  from {}", origins(&door.origins)));
+    line(format!("  from {}", origins(door)));
     line(who(auth.credentials_file.as_deref(), "let in whom", "let in everybody"));
     line(who(auth.entitlements_file.as_deref(), "show them what", "show them everything"));
     if let Some(usage) = &auth.usage {
@@ -105,12 +105,11 @@ fn who(file: Option<&Path>, some: &str, all: &str) -> String {
     file.map_or_else(|| all.to_owned(), |file| format!("{some} {} says", file.display()))
 }
 
-fn origins(origins: &[String]) -> String {
-    if origins.is_empty() {
-        "its own page, and programs".to_owned()
-    } else {
-        format!("its own page, {}, and programs", origins.join(", "))
-    }
+fn origins(door: &Door) -> String {
+    let mut said = vec!["its own page"];
+    said.extend(door.origins.iter().map(String::as_str));
+    said.extend((!door.origin_required).then_some("and programs"));
+    said.join(", ")
 }
 
 fn symbols(feed: &Feed) -> String {
@@ -139,6 +138,7 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
             "sessions_max": door.sessions_max,
             "memory_bytes_max": door.memory_bytes_max,
             "origins": door.origins,
+            "origin_required": door.origin_required,
         },
         "auth": {
             "credentials_file": auth.credentials_file.as_deref().map(said),

@@ -74,6 +74,7 @@ fn door_keys(changes: &mut Changes, old: &mut Door, new: &Door) {
             header_bytes_max = "door.header_bytes_max",
             sessions_max = "door.sessions_max",
             origins = "door.origins",
+            origin_required = "door.origin_required",
         ]
         fixed: [
             memory_bytes_max = "door.memory_bytes_max",

@@ -86,6 +86,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
     let sockets = read_sockets(&mut section);
     let thread = read_thread(&mut section, 5);
     let origins = read_origins(&mut section);
+    let origin_required = section.flag("origin_required", false);
     section.finish();
     Some(Door {
         listen: listen?,
@@ -104,6 +105,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         sockets,
         thread,
         origins,
+        origin_required,
         conformance_echo: false,
     })
 }

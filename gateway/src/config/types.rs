@@ -63,9 +63,10 @@ pub struct Door {
     pub sockets: Sockets,
     /// Where the thread runs.
     pub thread: Thread,
-    /// Web origins that may connect; empty means the gateway's own page only. A program without an
-    /// `Origin` header is always welcome.
+    /// Web origins that may connect; empty means the gateway's own page only.
     pub origins: Vec<String>,
+    /// Whether who sends no `Origin`, as programs do, is refused.
+    pub origin_required: bool,
     /// Serves, besides, sessions that hear their own messages. No key sets it: only a command line
     /// does, for suites of tests, and only on a loopback address.
     pub conformance_echo: bool,

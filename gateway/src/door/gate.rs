@@ -21,6 +21,7 @@ use super::upgrade::Refusal;
 use crate::access::Access;
 use crate::clock;
 use crate::config;
+use crate::faults;
 use crate::hearing::{Answer, Hearing};
 use crate::metrics::{DoorMetrics, UpgradeRefusal};
 use crate::seat::{Beyond, Seat, Seats};
@@ -83,6 +84,11 @@ impl Gate {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a panic left what it remembers half done.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.memory.is_poisoned()
+    }
+
     /// Lets an upgrade pass, or says why not.
     pub(super) fn pass(
         &self,
@@ -92,13 +98,14 @@ impl Gate {
     ) -> Result<Pass, Refusal> {
         let admission = self.admission(head, visitor, metrics)?;
         let mut memory = self.memory();
-        let address = memory.addresses.take(network(visitor.peer)).ok_or(FULL)?;
+        faults::trip_by_agent(faults::Place::Door, &head.headers);
+        let address = memory.addresses.take(network(visitor.peer)).ok_or(ADDRESS_FULL)?;
         // Sessions of an address are counted, never displaced: a seat is entered at once.
         memory.addresses.enter(&network(visitor.peer), &address);
         let user = match counted_user(admission.as_ref().map(Admission::identity)) {
             None => None,
             Some(user) => {
-                let seat = memory.users.take(user.clone()).ok_or(FULL)?;
+                let seat = memory.users.take(user.clone()).ok_or(USER_FULL)?;
                 memory.users.enter(&user, &seat);
                 Some(seat)
             }
@@ -239,10 +246,16 @@ const REFUSED: Refusal = Refusal {
     words: "credentials refused",
 };
 
-const FULL: Refusal = Refusal {
-    reason: UpgradeRefusal::ConnectionLimit,
+const USER_FULL: Refusal = Refusal {
+    reason: UpgradeRefusal::UserLimit,
     status: StatusCode::TOO_MANY_REQUESTS,
-    words: "as many sessions as allowed",
+    words: "this user has as many sessions as allowed",
+};
+
+const ADDRESS_FULL: Refusal = Refusal {
+    reason: UpgradeRefusal::AddressLimit,
+    status: StatusCode::TOO_MANY_REQUESTS,
+    words: "this address has as many sessions as allowed",
 };
 
 /// Whose sessions are counted; all who came without credentials have but one name.

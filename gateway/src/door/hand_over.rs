@@ -85,6 +85,7 @@ pub(super) async fn finish(
     if may_enter {
         offer(arrival, hall);
     } else {
+        hall.metrics().upgrades_refused.of(UpgradeRefusal::UserLimit).inc();
         turn_away(arrival, CloseCode::Displaced, "as many sessions as allowed");
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! A storm of arrivals costs this thread its time and no tick anything. **Invariant:** every
 //! connection here has a deadline at each step, and only so many of them exist at once (`crowd`).
+//! A panic in one visit ends that visit (`guard`).
 //! Deliberately absent: WebSocket frames, which the shards read and write alone.
 
 mod answer;
@@ -9,6 +10,7 @@ mod budget;
 pub mod certificate;
 mod crowd;
 mod gate;
+mod guard;
 mod hand_over;
 mod handshake;
 pub mod keyring;
@@ -25,9 +27,10 @@ mod tls;
 mod upgrade;
 mod visit;
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
@@ -43,6 +46,7 @@ use tokio::sync::mpsc;
 use self::budget::Budget;
 use self::crowd::Crowd;
 pub use self::gate::Gate;
+use self::guard::Panic;
 use self::keyring::{Keyring, Pair};
 use self::page::Page;
 use self::rest::Rest;
@@ -125,6 +129,8 @@ struct Hall {
     handing: AtomicUsize,
     budget: Budget,
     handshake_lines: Throttle,
+    /// Tells the thread of a panic that it may not survive.
+    alarm: mpsc::Sender<Panic>,
 }
 
 impl Door {
@@ -172,15 +178,23 @@ impl Door {
             .enable_all()
             .build()
             .map_err(DoorError::Runtime)?;
-        let (hall, hearings) = Hall::new(self.settings, self.tls, surroundings);
+        let (hall, hearings, mut alarms) = Hall::new(self.settings, self.tls, surroundings);
         let hall = Arc::new(hall);
         runtime.block_on(async {
             let listener = TcpListener::from_std(self.listener).map_err(DoorError::Runtime)?;
-            drop(tokio::spawn(hear(hearings, Arc::clone(&hall))));
             let (mut accepting, mut stop) = (pin!(accept(&listener, &hall)), pin!(stop));
-            poll_fn(|cx| match stop.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(()),
-                Poll::Pending => accepting.as_mut().poll(cx),
+            let mut hearing = pin!(hear(hearings, &hall));
+            poll_fn(|cx| {
+                if let Poll::Ready(Some(panic)) = alarms.poll_recv(cx) {
+                    resume_unwind(panic);
+                }
+                if stop.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                // Neither ever completes.
+                let _ = hearing.as_mut().poll(cx);
+                let _ = accepting.as_mut().poll(cx);
+                Poll::Pending
             })
             .await;
             Ok(())
@@ -193,7 +207,8 @@ impl Hall {
         settings: Arc<Live<config::Door>>,
         tls: Arc<ServerConfig>,
         surroundings: Surroundings,
-    ) -> (Self, mpsc::Receiver<Hearing>) {
+    ) -> (Self, mpsc::Receiver<Hearing>, mpsc::Receiver<Panic>) {
+        let (alarm, alarms) = mpsc::channel(1);
         let hall = Self {
             budget: Budget::new(settings.current().memory_bytes_max),
             crowd: Mutex::new(Crowd::new(&settings.current())),
@@ -206,8 +221,14 @@ impl Hall {
             metrics: surroundings.metrics,
             handing: AtomicUsize::new(0),
             handshake_lines: Throttle::new(),
+            alarm,
         };
-        (hall, surroundings.hearings)
+        (hall, surroundings.hearings, alarms)
+    }
+
+    /// Whether a panic left something half done that all visits share.
+    fn is_poisoned(&self) -> bool {
+        self.crowd.is_poisoned() || self.gate.is_poisoned() || self.rest.is_poisoned()
     }
 
     fn metrics(&self) -> &DoorMetrics {
@@ -247,11 +268,13 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
 }
 
 /// Hears tokens that sessions send. One that has to wait for a seat holds up nobody else.
-async fn hear(mut hearings: mpsc::Receiver<Hearing>, hall: Arc<Hall>) {
+async fn hear(mut hearings: mpsc::Receiver<Hearing>, hall: &Arc<Hall>) {
     while let Some(hearing) = hearings.recv().await {
-        let hall = Arc::clone(&hall);
-        drop(tokio::spawn(async move { hall.gate.hear(hearing, hall.metrics()).await }));
+        let own = Arc::clone(hall);
+        let work = async move { own.gate.hear(hearing, own.metrics()).await };
+        drop(tokio::spawn(guard::watched(Arc::clone(hall), work)));
     }
+    pending::<()>().await;
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -266,7 +289,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 fn admit(socket: TcpStream, peer: SocketAddr, hall: &Arc<Hall>) {
     match visit::Slot::take(hall, peer.ip()) {
-        Ok(slot) => drop(tokio::spawn(visit::serve(socket, peer, slot))),
+        Ok(slot) => {
+            let visit = visit::serve(socket, peer, slot);
+            drop(tokio::spawn(guard::watched(Arc::clone(hall), visit)));
+        }
         Err(reason) => hall.metrics().arriving_refused.of(reason).inc(),
     }
 }

@@ -1,7 +1,8 @@
 //! Which web pages may open a session from a browser.
 //!
 //! The gateway's own page always may; others by exact name from `door.origins`. A browser states
-//! the origin truthfully; a program may leave it out and is then no browser's victim.
+//! the origin truthfully; a program may leave it out and is then no browser's victim, but where
+//! `door.origin_required` says otherwise.
 
 /// Whether `origin` is the page of `host` itself or on the list.
 pub(super) fn is_welcome(origin: &[u8], host: &[u8], list: &[String]) -> bool {

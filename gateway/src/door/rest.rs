@@ -55,6 +55,11 @@ impl Rest {
         Self { catalogue, kept: Mutex::default() }
     }
 
+    /// Whether a panic left what it keeps half done.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.kept.is_poisoned()
+    }
+
     /// The answer for a path below `/0/public/`, when there is one.
     pub(super) fn answer(&self, path: &str, query: &str, now: Nanos) -> Option<Bytes> {
         match path.strip_prefix("/0/public/")? {

@@ -2,7 +2,8 @@
 //!
 //! It runs before fastwebsockets answers, whose `upgrade()` looks at key and version alone.
 //! Extensions are declined by not being echoed, and so are subprotocols but our own, which a page
-//! has to hear that offers a token beside it. A token is never echoed.
+//! has to hear that offers a token beside it. Who offers other versions of ours alone is refused: he
+//! would take what he hears for something else. A token is never echoed.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request};
 use http_body_util::Full;
@@ -14,6 +15,8 @@ use crate::metrics::UpgradeRefusal;
 
 /// The subprotocol that is spoken, for who offers it.
 const SUBPROTOCOL: &str = "market.v2";
+/// How all its versions begin.
+const SUBPROTOCOL_FAMILY: &[u8] = b"market.v";
 
 /// A refusal: what to count and what to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +43,17 @@ pub(super) fn is_asked(headers: &HeaderMap) -> bool {
     lists(headers, header::UPGRADE, "websocket")
 }
 
+/// Which origins are let in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origins<'a> {
+    /// Beside the own page.
+    pub(super) list: &'a [String],
+    /// Whether who states none is refused.
+    pub(super) is_required: bool,
+}
+
 /// Lets the request pass, or says why not.
-pub(super) fn check(request: &request::Parts, origins: &[String]) -> Result<(), Refusal> {
+pub(super) fn check(request: &request::Parts, origins: Origins<'_>) -> Result<(), Refusal> {
     use UpgradeRefusal as Why;
     let headers = &request.headers;
     if request.method != Method::GET {
@@ -77,13 +89,46 @@ pub(super) fn check(request: &request::Parts, origins: &[String]) -> Result<(), 
     if !only(headers, header::SEC_WEBSOCKET_KEY).is_some_and(is_key) {
         return bad(Why::Key, "Sec-WebSocket-Key is not exactly one base64 of 16 bytes");
     }
-    if headers.contains_key(header::ORIGIN)
-        && !only(headers, header::ORIGIN).is_some_and(|o| origin::is_welcome(o, host, origins))
-    {
-        return refuse(Why::Origin, StatusCode::FORBIDDEN, "this origin is not on the list");
-    }
-    Ok(())
+    check_subprotocol(headers)?;
+    check_origin(headers, host, origins)
 }
+
+/// Who offers none, or only some that are not ours, is served as he is.
+fn check_subprotocol(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_ours = |item: &[u8]| {
+        let family = item.get(..SUBPROTOCOL_FAMILY.len());
+        family.is_some_and(|family| family.eq_ignore_ascii_case(SUBPROTOCOL_FAMILY))
+    };
+    let mut ours = items(headers, header::SEC_WEBSOCKET_PROTOCOL).filter(|item| is_ours(item));
+    if ours.next().is_none() || lists(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        return Ok(());
+    }
+    let words = "of the subprotocol market, version 2 is spoken here: offer market.v2";
+    refuse(UpgradeRefusal::Subprotocol, StatusCode::BAD_REQUEST, words)
+}
+
+fn check_origin(headers: &HeaderMap, host: &[u8], origins: Origins<'_>) -> Result<(), Refusal> {
+    let forbidden = |words| refuse(UpgradeRefusal::Origin, StatusCode::FORBIDDEN, words);
+    if !headers.contains_key(header::ORIGIN) {
+        return if origins.is_required {
+            forbidden("an Origin header is asked for here, and there is none")
+        } else {
+            Ok(())
+        };
+    }
+    let origin = only(headers, header::ORIGIN);
+    if origin.is_some_and(|origin| origin::is_welcome(origin, host, origins.list)) {
+        return Ok(());
+    }
+    forbidden("this origin is not on the list")
+}
+
+/// An upgrade where no session is to be had.
+pub(super) const NOWHERE: Refusal = Refusal {
+    reason: UpgradeRefusal::Path,
+    status: StatusCode::NOT_FOUND,
+    words: "no session is opened at this address: it is /v2",
+};
 
 /// The 101 for a request that has passed.
 pub(super) fn switch(request: request::Parts) -> Result<Answer, Refusal> {
@@ -114,11 +159,13 @@ fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&[u8]> {
 }
 
 fn lists(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// The items of all headers of a name.
+fn items(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// 16 bytes in base64: 22 characters, the last of which carries two bits, and two of padding.
@@ -150,7 +197,8 @@ mod tests {
     fn check_changed(name: &str, values: &[&str], expected: Option<(UpgradeRefusal, u16)>) {
         let mut headers: Vec<_> = GOOD.into_iter().filter(|(n, _)| *n != name).collect();
         headers.extend(values.iter().map(|value| (name, *value)));
-        let refusal = check(&parts(&headers), &["https://desk.example".to_owned()]).err();
+        let list = &["https://desk.example".to_owned()];
+        let refusal = check(&parts(&headers), Origins { list, is_required: false }).err();
         let found = refusal.map(|r| (r.reason, r.status.as_u16()));
         assert_eq!(found, expected, "{name}: {values:?}");
     }
@@ -181,6 +229,28 @@ mod tests {
         check_changed("origin", &["https://evil.example"], Some((Why::Origin, 403)));
         let twice = ["https://desk.example", "https://desk.example"];
         check_changed("origin", &twice, Some((Why::Origin, 403)));
+        let name = "sec-websocket-protocol";
+        check_changed(name, &["v9", "bearer.market.v9"], None);
+        check_changed(name, &["market.v2"], None);
+        check_changed(name, &["market.v9, bearer.x", "market.v2"], None);
+        check_changed(name, &["market.v9"], Some((Why::Subprotocol, 400)));
+        check_changed(name, &["bearer.x, Market.V1"], Some((Why::Subprotocol, 400)));
+        check_changed(name, &["market.v"], Some((Why::Subprotocol, 400)));
+    }
+
+    #[test]
+    fn where_an_origin_is_required_none_is_as_bad_as_a_foreign_one() {
+        let list = &["https://desk.example".to_owned()];
+        let judge = |headers: &[(&str, &str)]| {
+            let origins = Origins { list, is_required: true };
+            check(&parts(headers), origins).map_err(|refusal| refusal.status.as_u16())
+        };
+        assert_eq!(judge(&GOOD), Err(403));
+        let with = |origin| [&GOOD[..], &[("origin", origin)]].concat();
+        assert_eq!(judge(&with("")), Err(403));
+        assert_eq!(judge(&with("https://evil.example")), Err(403));
+        assert_eq!(judge(&with("https://desk.example")), Ok(()));
+        assert_eq!(judge(&with("https://gateway.example:8443")), Ok(()));
     }
 
     #[test]
@@ -209,9 +279,10 @@ mod tests {
     fn method_and_version_are_judged() {
         let mut request = parts(&GOOD);
         request.method = Method::POST;
-        assert_eq!(check(&request, &[]).map_err(|r| r.status.as_u16()), Err(405));
+        let origins = Origins { list: &[], is_required: false };
+        assert_eq!(check(&request, origins).map_err(|r| r.status.as_u16()), Err(405));
         let mut request = parts(&GOOD);
         request.version = Version::HTTP_10;
-        assert_eq!(check(&request, &[]).map_err(|r| r.status.as_u16()), Err(400));
+        assert_eq!(check(&request, origins).map_err(|r| r.status.as_u16()), Err(400));
     }
 }

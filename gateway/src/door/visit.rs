@@ -1,14 +1,16 @@
 //! One connection on its way: handshake, requests, and perhaps an upgrade.
 //!
-//! **Invariant:** a visit ends by itself. The handshake has a deadline, each request head has one, and the
-//! whole visit has one too, so that a dashboard that reads its answer byte by byte holds no slot
-//! for ever.
+//! **Invariant:** a visit ends by itself. The handshake has a deadline, each request head has one, and so
+//! has a 101; the whole visit has one too, so that a dashboard that reads its answer byte by byte
+//! holds no slot for ever.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use hyper::Request;
 use hyper::body::{Body, Incoming};
@@ -20,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rights::Subject;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Hall;
 use super::answer::{self, Answer};
@@ -28,8 +30,10 @@ use super::gate::{Pass, Visitor};
 use super::hand_over::{self, Reservation};
 use super::handshake::Refused;
 use super::stream::TlsStream;
+use super::upgrade::{Origins, Refusal};
 use super::{handshake, upgrade};
 use crate::clock;
+use crate::faults;
 use crate::metrics::{ArrivalRefusal, HandshakeFailure, HttpStatus};
 
 /// How many times the header deadline a visit may last before it is asked to end.
@@ -68,6 +72,8 @@ struct Granted {
     is_echo: bool,
     reservation: Reservation,
     pass: Pass,
+    /// When the answer has to have gone, and the connection is a shard's.
+    until: Instant,
 }
 
 /// Serves one connection to its end, or until it is a shard's.
@@ -78,11 +84,9 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, slot: Slot) {
     let visitor = Visitor { peer: peer.ip(), subject };
     converse(tls, hall, &visitor, &granted).await;
     let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(Granted { on_upgrade, is_echo, reservation, pass }) = granted {
-        let deadline = hall.settings().header_timeout;
-        match timeout(deadline, hand_over::finish(on_upgrade, is_echo, peer, reservation, pass))
-            .await
-        {
+    if let Some(Granted { on_upgrade, is_echo, reservation, pass, until }) = granted {
+        let finished = hand_over::finish(on_upgrade, is_echo, peer, reservation, pass);
+        match timeout_at(until, finished).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%peer, %error, "upgrade not finished"),
             Err(_) => tracing::debug!(%peer, "upgrade not finished in time"),
@@ -162,16 +166,37 @@ async fn converse<S>(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    let life = settings.header_timeout * HEADER_TIMEOUTS_MAX;
-    let end = if let Ok(end) = timeout(life, connection.as_mut()).await {
-        end
-    } else {
-        connection.as_mut().graceful_shutdown();
-        timeout(settings.header_timeout, connection).await.unwrap_or(Ok(()))
+    let life = Instant::now() + settings.header_timeout * HEADER_TIMEOUTS_MAX;
+    let mut due = pin!(sleep_until(life));
+    let end = poll_fn(|cx| {
+        if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(end));
+        }
+        // A 101 that nobody reads holds a session's place: it has less time than a page.
+        if let Some(until) = deadline_of(granted)
+            && until < due.deadline()
+        {
+            due.as_mut().reset(until);
+        }
+        due.as_mut().poll(cx).map(|()| None)
+    })
+    .await;
+    let end = match end {
+        Some(end) => end,
+        None if deadline_of(granted).is_some() => Ok(()),
+        None => {
+            connection.as_mut().graceful_shutdown();
+            timeout(settings.header_timeout, connection).await.unwrap_or(Ok(()))
+        }
     };
     if let Err(error) = end {
         count_error(&error, hall);
     }
+}
+
+fn deadline_of(granted: &Mutex<Option<Granted>>) -> Option<Instant> {
+    let granted = granted.lock().unwrap_or_else(PoisonError::into_inner);
+    granted.as_ref().map(|granted| granted.until)
 }
 
 /// Requests hyper has answered or dropped by itself.
@@ -194,6 +219,7 @@ fn answer_to(
     visitor: &Visitor,
     granted: &Mutex<Option<Granted>>,
 ) -> Answer {
+    faults::trip_by_agent(faults::Place::Visit, request.headers());
     let path = request.uri().path();
     let is_echo = hall.settings().conformance_echo && path == answer::ECHO;
     let wants_session =
@@ -204,23 +230,32 @@ fn answer_to(
             return answer::sentence(StatusCode::PAYLOAD_TOO_LARGE, words);
         }
         let (head, _) = request.into_parts();
-        return answer::to(&head, &hall.page, &hall.rest);
+        let answer = answer::to(&head, &hall.page, &hall.rest);
+        if answer.status() == StatusCode::NOT_FOUND && upgrade::is_asked(&head.headers) {
+            return refused(upgrade::NOWHERE, hall);
+        }
+        return answer;
     }
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
-    let switched = upgrade::check(&head, &hall.settings().origins)
+    let settings = hall.settings();
+    let origins = Origins { list: &settings.origins, is_required: settings.origin_required };
+    let switched = upgrade::check(&head, origins)
         .and_then(|()| Reservation::take(hall))
         .and_then(|reservation| Ok((reservation, hall.gate.pass(&head, visitor, hall.metrics())?)))
         .and_then(|(reservation, pass)| Ok((reservation, pass, upgrade::switch(head)?)));
     match switched {
         Ok((reservation, pass, answer)) => {
+            let until = Instant::now() + settings.header_timeout;
             *granted.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Granted { on_upgrade, is_echo, reservation, pass });
+                Some(Granted { on_upgrade, is_echo, reservation, pass, until });
             answer
         }
-        Err(refusal) => {
-            hall.metrics().upgrades_refused.of(refusal.reason).inc();
-            answer::refused(refusal)
-        }
+        Err(refusal) => refused(refusal, hall),
     }
+}
+
+fn refused(refusal: Refusal, hall: &Hall) -> Answer {
+    hall.metrics().upgrades_refused.of(refusal.reason).inc();
+    answer::refused(refusal)
 }

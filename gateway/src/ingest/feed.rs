@@ -35,6 +35,7 @@ use super::reveal::Hidden;
 use super::spin::Spin;
 use crate::clock;
 use crate::config::Feed;
+use crate::faults;
 use crate::metrics::{FeedMetrics, Metrics};
 
 pub(super) type Socket = WebSocket<TokioIo<Upgraded>>;
@@ -196,6 +197,7 @@ impl FeedTask {
     }
 
     fn message(self: &Rc<Self>, message: &[u8], recv: Nanos) {
+        faults::trip(faults::Place::Ingest, message);
         let mut pipeline = self.pipeline.borrow_mut();
         let mut publisher = self.publisher.borrow_mut();
         if !pipeline.normaliser.is_live() {

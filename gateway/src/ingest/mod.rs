@@ -208,6 +208,13 @@ impl Ingest {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_set() {
             turns.tick().await;
+            // First: what a panic left half done is shown to nobody.
+            while let Some(ended) = fetches.borrow_mut().try_join_next() {
+                ended.unwrap_or_else(rethrow);
+            }
+            while let Some(at) = tasks.iter().position(JoinHandle::is_finished) {
+                tasks.swap_remove(at).await.unwrap_or_else(rethrow);
+            }
             for request in replica_requests.try_iter() {
                 // A shard that no longer waits has stopped.
                 let _ = request.reply.try_send(publisher.borrow_mut().replica());
@@ -215,12 +222,6 @@ impl Ingest {
             }
             board.show(&mut publisher.borrow_mut(), &catalogue);
             publisher.borrow_mut().hand_over(clock::now());
-            while let Some(ended) = fetches.borrow_mut().try_join_next() {
-                ended.unwrap_or_else(rethrow);
-            }
-            while let Some(at) = tasks.iter().position(JoinHandle::is_finished) {
-                tasks.swap_remove(at).await.unwrap_or_else(rethrow);
-            }
         }
     }
 }

@@ -87,20 +87,24 @@ label_set! {
     Key = "key",
     /// `Sec-WebSocket-Version` is not 13.
     Version = "version",
-    /// The origin is not welcome.
+    /// The origin is not welcome, or there is none where one is required.
     Origin = "origin",
+    /// Only versions of the subprotocol are offered that are not spoken.
+    Subprotocol = "subprotocol",
+    /// There is no session at this address.
+    Path = "path",
     /// The credentials were not good.
     Credentials = "credentials",
-    /// The user, or the address, has as many sessions as allowed.
-    ConnectionLimit = "connection_limit",
+    /// The user has as many sessions as allowed.
+    UserLimit = "user_limit",
+    /// The address has.
+    AddressLimit = "address_limit",
     /// `sessions_max` is reached.
     SessionLimit = "session_limit",
     /// `memory_bytes_max` is reached.
     MemoryBudget = "memory_budget",
     /// The shards' mailboxes are full.
     MailboxFull = "mailbox_full",
-    /// The gateway stops.
-    Stopping = "stopping",
 }
 
 /// The door thread's numbers.
@@ -133,4 +137,6 @@ pub struct DoorMetrics {
     pub backoff_addresses: Gauge,
     /// Sessions handed over to a shard.
     pub handed_over: Counter,
+    /// Connections that ended by a fault of ours.
+    pub panics: Counter,
 }

@@ -120,6 +120,11 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
         &door.handed_over,
     );
     counter(
+        "gateway_door_panics_total",
+        "Connections that ended by a fault of the gateway.",
+        &door.panics,
+    );
+    counter(
         "gateway_door_backoff_refusals_total",
         "Refused without a look because the address has to wait.",
         &door.backoff_refusals,
@@ -164,6 +169,8 @@ fn write_control(control: &ControlMetrics, text: &mut Text) {
         "Certificates exchanged or refused.",
     )
     .family(&[], &control.certificate_reloads);
+    text.metric("gateway_admin_connections_cut_total", "counter", "Admin connections ended.")
+        .family(&[], &control.admin_cut);
     let until_s = control.certificate_valid_until_s.value() as i64;
     if until_s > 0 {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);

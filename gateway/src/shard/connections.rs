@@ -453,11 +453,11 @@ impl Ear<'_> {
     fn hear(&mut self, said: &Result<inbound::Event<'_>, inbound::Violation>) {
         let (key, now) = (self.key, self.now);
         if let Ok(inbound::Event::Text(text)) = said {
-            faults::trip(faults::Place::Session, text);
+            faults::trip(faults::Place::Session, text.as_bytes());
         }
         self.fence.close();
         if let Ok(inbound::Event::Text(text)) = said {
-            faults::trip(faults::Place::Shard, text);
+            faults::trip(faults::Place::Shard, text.as_bytes());
         }
         match said {
             Ok(inbound::Event::Text(text)) if self.is_echo => {

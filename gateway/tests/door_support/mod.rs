@@ -78,6 +78,7 @@ impl Rig {
             sockets: config::Sockets::default(),
             thread: config::Thread::default(),
             origins: Vec::new(),
+            origin_required: false,
             conformance_echo: false,
         };
         change(&mut settings);

@@ -21,6 +21,8 @@ mod life;
 mod operate;
 #[path = "../support/orderly.rs"]
 mod orderly;
+#[cfg(debug_assertions)]
+mod panics;
 mod program;
 #[path = "../support/recorded.rs"]
 mod recorded;
