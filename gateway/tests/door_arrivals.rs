@@ -2,6 +2,8 @@
 //! early.
 
 mod door_support;
+#[path = "support/hiccups.rs"]
+mod hiccups;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,11 +13,12 @@ use std::time::{Duration, Instant};
 use door_support::{PATIENCE, Rig, UPGRADE};
 use gateway::config;
 use gateway::metrics::{ArrivalRefusal, HandshakeFailure};
+use hiccups::Hiccups;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 const SHORT: Duration = Duration::from_millis(300);
-/// A second is what is asked for; a busy machine takes longer, every deadline here still longer.
+/// For others meanwhile, on a busy machine.
 const SOON: Duration = Duration::from_secs(3);
 const TIME: &[u8] = b"GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n";
 const NO_RATE: config::Crowd = config::Crowd {
@@ -313,10 +316,12 @@ fn every_way_to_leave_frees_the_place_within_a_second() {
         rig.wait("it arrives", |m| m.door.accepted.value() == count);
         rig.wait("it is let in", |m| m.door.arriving.value() == 1);
     };
+    let hiccups = Hiccups::start();
     let gone = |what: &str| {
         let begun = Instant::now();
         rig.wait(what, |m| m.door.arriving.value() == 0);
-        assert!(begun.elapsed() < SOON, "{what}: {:?}", begun.elapsed());
+        let (took, allowed) = (begun.elapsed(), hiccups.allow(Duration::from_secs(1)));
+        assert!(took < allowed, "{what}: {took:?} of {allowed:?}");
     };
     let (_, hello) = good_hello(&rig);
 

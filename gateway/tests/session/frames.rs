@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use gateway::metrics::CloseReason;
 use wire::close::CloseCode;
 
+use super::hiccups::Hiccups;
 use super::peer::{Peer, frame, text};
 use super::rig::Gateway;
 
@@ -185,13 +186,14 @@ fn every_way_to_leave_ends_the_session_within_a_second() {
             peer.stream.sock.write_all(&record).expect("sent");
         }),
     ];
+    let hiccups = Hiccups::start();
     for (what, leave) in ways {
         let mut peer = Peer::open(&gateway);
         gateway.wait("it is there", |shard| shard.sessions.value() == 1);
         let begun = Instant::now();
         leave(&mut peer);
         gateway.wait(what, |shard| shard.sessions.value() == 0);
-        // A second is what is asked for; a busy machine takes longer, every deadline still longer.
-        assert!(begun.elapsed() < Duration::from_secs(3), "{what}: {:?}", begun.elapsed());
+        let (took, allowed) = (begun.elapsed(), hiccups.allow(Duration::from_secs(1)));
+        assert!(took < allowed, "{what}: {took:?} of {allowed:?}");
     }
 }

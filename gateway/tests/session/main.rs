@@ -9,6 +9,8 @@
 #![allow(dead_code, unreachable_pub, reason = "rig and link are those of the tests of TLS")]
 
 mod frames;
+#[path = "../support/hiccups.rs"]
+mod hiccups;
 #[path = "../tls/link.rs"]
 mod link;
 mod names;
