@@ -131,6 +131,11 @@ impl Link {
         self.write(&frame(0x81, message.to_string().as_bytes())).expect("sent");
     }
 
+    /// The same where it may be closed already.
+    pub fn try_say(&mut self, message: &Value) -> io::Result<()> {
+        self.write(&frame(0x81, message.to_string().as_bytes()))
+    }
+
     /// Sends a ping frame, without reading.
     pub fn ping(&mut self) -> io::Result<()> {
         self.write(&frame(0x89, b"here"))

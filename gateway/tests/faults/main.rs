@@ -7,8 +7,11 @@
 
 #[path = "../path/book.rs"]
 mod book;
+mod churn;
 mod cut;
 mod feed;
+#[path = "../support/hiccups.rs"]
+mod hiccups;
 mod huge;
 #[path = "../path/json.rs"]
 mod json;
