@@ -8,6 +8,7 @@
 #[path = "../path/book.rs"]
 mod book;
 mod churn;
+mod clock;
 mod cut;
 mod feed;
 #[path = "../support/hiccups.rs"]
@@ -17,6 +18,7 @@ mod huge;
 mod json;
 mod link;
 mod machine;
+mod network;
 mod pace;
 mod program;
 mod proxy;

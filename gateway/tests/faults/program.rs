@@ -13,7 +13,7 @@ pub struct Program {
     child: Child,
     pub target: Target,
     admin: SocketAddr,
-    _papers: Papers,
+    pub papers: Papers,
 }
 
 impl Program {
@@ -32,7 +32,7 @@ impl Program {
             .spawn();
         let child = child.expect("the program starts");
         let target = Target { address: listen, tls: trust(&papers.cert_file) };
-        let program = Self { child, target, admin, _papers: papers };
+        let program = Self { child, target, admin, papers };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(program.admin).is_err() {
             assert!(Instant::now() < deadline, "it does not answer");

@@ -125,10 +125,15 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(market: Generate, door: &str, rest: &str) -> Self {
+        Self::at(any_port(), market, door, rest)
+    }
+
+    /// Where dashboards are to find it.
+    pub fn at(listen: SocketAddr, market: Generate, door: &str, rest: &str) -> Self {
         let venue = market.start_thread(any_port()).expect("it starts");
         let papers = Papers::new();
         let rest = format!("{rest}\n{}", kraken_feed(venue.addr()));
-        let text = papers.config([any_port(); 2], door, &rest);
+        let text = papers.config([listen, any_port()], door, &rest);
         let loaded = config::parse(&text, Path::new("test.toml")).expect("a good config");
         let running = gateway::start(loaded.config).expect("it starts");
         let metrics = Arc::clone(running.metrics());
