@@ -126,9 +126,9 @@ fn a_thousand_sessions_some_of_them_stopped_are_sent_away_in_the_window_and_the_
     assert!(waits.len() > CROWD / 4, "they are to come back at different times: {}", waits.len());
     let closed: Vec<Duration> = crowd.ended_at().map(|at| at - asked).collect();
     let last = closed.iter().max().copied().unwrap_or_default();
-    let quarters: Vec<usize> = (1..=4)
-        .map(|quarter| closed.iter().filter(|at| **at < quarter * WINDOW / 4).count())
-        .collect();
+    let late = hiccups.allow(Duration::ZERO);
+    let closed_by = |at: Duration| closed.iter().filter(|closed| **closed < at).count();
+    let quarters: Vec<usize> = (1..=4).map(|quarter| closed_by(quarter * WINDOW / 4)).collect();
     eprintln!(
         "shut after {shut:.2?}; closed by quarters of the window: {quarters:?} of {CROWD}, the last \
          after {last:.2?}; ended after {ended:.2?}; hiccups of {:.2?}",
@@ -136,9 +136,10 @@ fn a_thousand_sessions_some_of_them_stopped_are_sent_away_in_the_window_and_the_
     );
     assert!(shut < hiccups.allow(Duration::from_millis(100)), "shut after {shut:?}");
     assert!(last < hiccups.allow(WINDOW), "the last is closed after {last:?}");
-    for (quarter, count) in (1..).zip(&quarters[..3]) {
-        let due = CROWD * quarter / 4;
-        assert!((due / 2..=due + CROWD / 8).contains(count), "{quarter}: {quarters:?}");
+    for quarter in 1..4_u32 {
+        let (at, due) = (quarter * WINDOW / 4, CROWD * quarter as usize / 4);
+        assert!(closed_by(at) <= due + CROWD / 8, "too soon, by quarter {quarter}: {quarters:?}");
+        assert!(closed_by(at + late) >= due / 2, "too late, by quarter {quarter}: {quarters:?}");
     }
     assert!(ended < hiccups.allow(DEADLINE), "ended after {ended:?}");
     drop(stopped);
