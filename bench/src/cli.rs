@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Part of a run whose sessions are too many for one process
     #[command(name = bench::run::part::COMMAND, hide = true)]
     LoadProcess,
+    /// The hostile sessions of a run
+    #[command(name = bench::hostile::process::COMMAND, hide = true)]
+    HostileProcess,
 }
 
 /// Options of `bench compare`.

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use bench::fleet::{FleetError, FleetOptions, fleet};
+use bench::hostile::process::play_hostile;
 use bench::load::aim::AimError;
 use bench::run::part::play_part;
 use bench::verify::{VerifyError, VerifyOptions, verify};
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Floor(options) => ended(play::floor_alone(&options)),
         Command::Report(options) => ended(play::report(&options)),
         Command::LoadProcess => ended(play_part().map(|()| 0)),
+        Command::HostileProcess => ended(play_hostile().map(|()| 0)),
     };
     ExitCode::from(code)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use gateway::config::{SESSION_BYTES, SOCKET_BYTES, STOPPED_BYTES, SUBSCRIPTION_BYTES};
 use gateway::door::certificate::ensure_self_signed;
 use market::Nanos;
 use rights::{Authenticator, Credentials, Register, Secret, Wall};
@@ -61,6 +62,36 @@ fn a_config_that_can_be_used_is_told_in_words_or_json_without_its_secrets() {
     assert_eq!(report["usable"], true);
     assert_eq!(report["ingest"]["feeds"][0]["headers"][0], "X-Key");
     assert!(!printed.contains("secret") && !text(&json.stdout).contains("secret"));
+}
+
+#[test]
+fn what_a_population_needs_is_what_its_parts_add_up_to() {
+    let small = "sessions_max = 3000\nsend_buffer_bytes = 65536\nnotsent_bytes_max = 32768\n";
+    let rest = "[shard]\ncount = 1\nrecord_bytes_max = 16384\n[ring]\nbytes = 4194304\n";
+    let config = CONFIG.replace("\n\n[[", &format!("\n{small}{rest}[["));
+    let folder = folder_with(&config.replace("symbols =", "book_depth = 25\nsymbols ="));
+    let reckon = |asked: &[&str]| -> serde_json::Value {
+        let json = [&["check", "--json", "--config", "g.toml"], asked].concat();
+        let json = gateway(folder.path(), &json);
+        assert_eq!(json.status.code(), Some(0), "{}", text(&json.stderr));
+        serde_json::from_slice::<serde_json::Value>(&json.stdout).expect("JSON")["memory"].take()
+    };
+    let of = |memory: &serde_json::Value, key: &str| memory["reckoned"][key].as_u64().expect(key);
+    let none = reckon(&["--subscriptions", "0", "--stopped", "0"]);
+    let some = reckon(&["--subscriptions", "20", "--stopped", "300"]);
+    // One symbol, two sides of 25 levels, in ingest and in the one shard.
+    assert_eq!(none["books_bytes_max"], 2 * 25 * 2 * 48);
+    let more = of(&some, "own_bytes") - of(&none, "own_bytes");
+    assert_eq!(more, 3000 * 20 * SUBSCRIPTION_BYTES + 300 * STOPPED_BYTES);
+    let least = 3000 * SESSION_BYTES + none["fixed_bytes"].as_u64().expect("a number");
+    assert!(of(&none, "own_bytes") > least && of(&none, "unread_bytes") == 0, "{none}");
+    assert_eq!(of(&some, "sockets_bytes"), 3000 * SOCKET_BYTES);
+    // What is not sent, and one record, twice; the buffer is larger.
+    assert_eq!(of(&some, "unread_bytes"), 300 * 2 * (32_768 + 16_384));
+    let parts = ["own_bytes", "sockets_bytes", "unread_bytes"].map(|part| of(&some, part));
+    assert_eq!(of(&some, "bytes"), parts.iter().sum::<u64>());
+    // Without being told, a tenth of the sessions does not read.
+    assert_eq!(reckon(&[])["reckoned"]["stopped"], 300);
 }
 
 #[test]

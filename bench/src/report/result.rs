@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::compare::Ratio;
 use crate::fleet::latency::Percentiles;
 use crate::fleet::meter::Counts;
+use crate::hostile::told::HostileSide;
 use crate::run::system::Machine;
 use crate::scenario::Scenario;
 
@@ -100,6 +101,9 @@ pub struct Block {
     pub feed: FeedSide,
     /// The sessions that misbehaved.
     pub unruly: Option<UnrulySide>,
+    /// The hostile ones beside the fleet.
+    #[serde(default)]
+    pub hostile: Option<HostileSide>,
     /// The first thing that went wrong with a session.
     pub trouble: Option<String>,
     /// Why it says nothing about the server; empty when it does.

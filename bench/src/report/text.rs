@@ -182,6 +182,12 @@ fn describe(out: &mut String, step: &Step) {
         }
         let _ = writeln!(out, "              {}", numbers(&unruly.counts));
     }
+    if let Some(hostile) = &block.hostile {
+        for (at, line) in hostile.lines(block.seconds).into_iter().enumerate() {
+            let head = if at == 0 { "hostile" } else { "" };
+            let _ = writeln!(out, "  {head:<12}{line}");
+        }
+    }
 }
 
 /// What became of the ticks, where frames are numbered.

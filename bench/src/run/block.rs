@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::RunError;
+use super::attack::Attack;
 use super::contender::Contender;
 use super::cores::{granted, pinned};
 use super::figures::{Course, Reading};
@@ -135,13 +136,16 @@ fn observe(
         progress.show(shared);
     })?;
     let ready_seconds = connecting.elapsed().as_secs_f64();
-    let hold = |party: &mut Party, seconds: f64| -> Result<(), RunError> {
+    let mut attack = Attack::start(scenario, stage, &setting.programs.bench)?;
+    let hostile: Vec<u32> = attack.iter().map(Attack::pid).collect();
+    let mut hold = |party: &mut Party, seconds: f64| -> Result<(), RunError> {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         while Instant::now() < end {
             if interrupt.is_raised() {
                 return Err(RunError::Interrupted);
             }
             progress.show(party.look()?);
+            attack.as_mut().map_or(Ok(()), Attack::check)?;
             std::thread::sleep(LOOK_EVERY.min(end.saturating_duration_since(Instant::now())));
         }
         Ok(())
@@ -151,19 +155,30 @@ fn observe(
     let cores = granted(&scenario.cores.server);
     party.open(now_ns())?;
     let end = Instant::now() + Duration::from_secs_f64(time.measure_s);
-    let before = Reading::take(stage, &pids, party);
+    let before = Reading::take(stage, &pids, party, &hostile);
     let noise = Noise::start(time.measure_s, SLICES as usize, &cores).map_err(RunError::Folder)?;
     hold(party, end.saturating_duration_since(Instant::now()).as_secs_f64())?;
     let noise = noise.end();
-    let after = Reading::take(stage, &pids, party);
+    let after = Reading::take(stage, &pids, party, &hostile);
     hold(party, time.drain_s)?;
+    let hostile = attack.map(|attack| attack.stop(interrupt)).transpose()?;
     if let Some(server) = &mut stage.server {
         server.check()?;
     }
     progress.done();
     let resident_end_kib = usage(&pids).resident_kib;
     let (is_ours, processes) = (!pids.is_empty(), party.load_processes());
-    Ok(Course { ready, ready_seconds, before, after, noise, resident_end_kib, is_ours, processes })
+    Ok(Course {
+        ready,
+        ready_seconds,
+        before,
+        after,
+        noise,
+        resident_end_kib,
+        is_ours,
+        processes,
+        hostile,
+    })
 }
 
 /// How the fleet of `scenario` connects to the server at `url`, all in one process.

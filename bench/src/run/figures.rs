@@ -8,6 +8,7 @@ use super::system::{self, Usage, usage};
 use super::tally::Tally;
 use super::window::Window;
 use crate::fleet::latency::Latency;
+use crate::hostile::told::HostileSide;
 use crate::load::thread::Traffic;
 use crate::report::result::{Block, FeedSide, LoadSide, ServerSide, Slice};
 use crate::scenario::Scenario;
@@ -24,6 +25,8 @@ pub(super) struct Course {
     pub(super) is_ours: bool,
     /// Load processes.
     pub(super) processes: u32,
+    /// What became of the hostile sessions.
+    pub(super) hostile: Option<HostileSide>,
 }
 
 impl Course {
@@ -41,7 +44,9 @@ impl Course {
         let seconds = scenario.time.measure_s;
         let deliveries = gathered.counts.deliveries;
         let cpu_seconds = after.usage.cpu_seconds - before.usage.cpu_seconds;
-        let others = (after.feed.cpu_seconds - before.feed.cpu_seconds)
+        let hostile_seconds = after.hostile.cpu_seconds - before.hostile.cpu_seconds;
+        let others = hostile_seconds
+            + (after.feed.cpu_seconds - before.feed.cpu_seconds)
             + (after.own.cpu_seconds - before.own.cpu_seconds);
         let all_cores = seconds * super::cores::available().len() as f64;
         let foreign = (noise.busy_seconds - cpu_seconds - others) / all_cores;
@@ -74,6 +79,10 @@ impl Course {
                 ..feed
             },
             unruly: gathered.unruly_side(),
+            hostile: self
+                .hostile
+                .clone()
+                .map(|side| HostileSide { cpu_seconds: hostile_seconds, ..side }),
             trouble: gathered.trouble.clone(),
             ..Block::default()
         }
@@ -107,19 +116,21 @@ pub(super) struct Reading {
     usage: Usage,
     feed: Usage,
     own: Usage,
+    hostile: Usage,
     /// Processor time of the load threads.
     threads: Vec<(String, f64)>,
     metrics: Option<String>,
 }
 
 impl Reading {
-    pub(super) fn take(stage: &Stage, pids: &[u32], party: &Party) -> Self {
+    pub(super) fn take(stage: &Stage, pids: &[u32], party: &Party, hostile: &[u32]) -> Self {
         let metrics = stage.admin.and_then(|admin| http::get(admin, "/metrics").ok());
         let feed: Vec<u32> = stage.feed.iter().map(super::child::Child::pid).collect();
         Self {
             usage: usage(pids),
             feed: usage(&feed),
             own: usage(&party.processes()),
+            hostile: usage(hostile),
             threads: system::threads_of(&party.processes(), "load-"),
             metrics: metrics.map(|(_, text)| text),
         }

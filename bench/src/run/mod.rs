@@ -12,6 +12,7 @@ use crate::report::result::{RunResult, Step};
 use crate::scenario::{Scenario, ScenarioError};
 
 pub mod against;
+mod attack;
 pub mod block;
 pub mod child;
 pub mod commits;

@@ -30,7 +30,7 @@ use super::window::Window;
 use crate::load::crew::Crew;
 use crate::load::thread::{Load, MEASURING, Shared};
 use crate::load::watch::Watch;
-use crate::scenario::Scenario;
+use crate::scenario::{How, Scenario};
 
 /// The hidden command that a load process is started with.
 pub const COMMAND: &str = "load-process";
@@ -70,7 +70,9 @@ impl Job {
     /// The dashboards of each of its threads.
     pub fn crowds(&self, watch: &Watch, window: &Arc<Window>) -> Vec<Crowd> {
         let crowd = |thread| {
-            let mob = self.scenario.unruly.as_ref();
+            let unruly = self.scenario.unruly.as_ref();
+            // Hostile ones are no part of the fleet.
+            let mob = unruly.filter(|one| one.how != How::Hostile);
             let sessions = self.scenario.fleet.sessions;
             let mob = mob.map(|one| Mob::new(one, sessions, thread, self.threads));
             Crowd::new(watch.clone(), self.dialect, Arc::clone(window), mob)

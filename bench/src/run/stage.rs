@@ -225,7 +225,7 @@ impl Start<'_> {
 
     fn gateway_config(&self, admin: SocketAddr) -> toml::Table {
         let Self { scenario, feed, listen, certificate, .. } = self;
-        let sessions_max = i64::from(scenario.fleet.sessions) + 100;
+        let sessions_max = i64::from(scenario.fleet.sessions + scenario.hostile_sessions()) + 100;
         let feeds = if scenario.market.recorded {
             format!(
                 "[[ingest.feeds]]\nname = \"spot\"\ndialect = \"binance-spot\"\n\

@@ -89,7 +89,8 @@ impl Mob {
             return None;
         }
         match self.how {
-            How::Quiet => self.next_ns = u64::MAX,
+            // Hostile sessions are no members: they are played elsewhere.
+            How::Quiet | How::Hostile => self.next_ns = u64::MAX,
             How::Slow => {
                 self.next_ns = u64::MAX;
                 self.wishes.extend(self.members.iter().map(|id| Wish::StopReading(*id)));

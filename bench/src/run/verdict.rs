@@ -19,9 +19,13 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
     }
     let cores = &scenario.cores;
     // Where they share one core, it is full when all of them together fill it.
-    let together = block.load.cpu_pct.iter().sum::<f64>() + block.feed.cpu_pct;
+    let hostile_seconds = block.hostile.as_ref().map_or(0.0, |side| side.cpu_seconds);
+    let hostile_pct = 100.0 * hostile_seconds / scenario.time.measure_s;
+    let together = block.load.cpu_pct.iter().sum::<f64>() + block.feed.cpu_pct + hostile_pct;
     if cores.load.len() == 1 && cores.load == cores.feed && together > limits.load_cpu_pct {
-        block.invalid.push(format!("load side and feed filled their core ({together:.0} %)"));
+        block.invalid.push(format!(
+            "load side, hostile ones included, and feed filled their core ({together:.0} %)"
+        ));
     }
     let late_us = block.feed.p99_us();
     if late_us > limits.feed_late_us.max(share_us) {
@@ -58,6 +62,11 @@ pub(super) fn judge(block: &mut Block, scenario: &Scenario) {
     }
     if !block.ready {
         block.faults.push("not every session was subscribed in time".to_owned());
+    }
+    if let Some(side) = block.hostile.as_ref()
+        && side.kinds.iter().any(|kind| kind.attempts < u64::from(kind.sessions))
+    {
+        block.invalid.push("not every hostile session came to its first attempt".to_owned());
     }
     if block.unruly.as_ref().is_some_and(|unruly| unruly.away_at_end > 0) {
         block.marked.push("unruly sessions were not all back at the end".to_owned());

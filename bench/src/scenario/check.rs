@@ -41,10 +41,17 @@ impl Scenario {
         if !steps.rates.is_empty() {
             between("steps.p99_max_ms", steps.p99_max_ms, 0.001, 60_000.0)?;
         }
+        let hostile = f64::from(self.hostile_sessions());
         if let Some(unruly) = unruly {
             between("unruly.percent", unruly.percent, 0.0, 99.0)?;
-            if matches!(unruly.how, How::Storm | How::Churn) {
+            if matches!(unruly.how, How::Storm | How::Churn | How::Hostile) {
                 between("unruly.every_ms", unruly.every_ms as f64, 10.0, 600_000.0)?;
+            }
+            between("unruly.hold_ms", unruly.hold_ms as f64, 100.0, 600_000.0)?;
+            // A thread each.
+            between("unruly.percent, as hostile sessions", hostile, 0.0, 4000.0)?;
+            if unruly.mix.is_empty() {
+                return Err(("unruly.mix", "must name at least one kind".to_owned()));
             }
         }
         if let Some(against) = &self.against {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hostile::kind::{self, Kind};
 use crate::load::sources::SESSIONS_PER_SOURCE;
 use crate::scan::message::Channel;
 
@@ -135,16 +136,31 @@ pub struct Unruly {
     pub how: How,
     /// Share of all sessions.
     pub percent: f64,
-    /// Milliseconds from one time to the next; not for `slow`, which stops once.
+    /// Milliseconds from one time to the next, for `hostile` at least; not for `slow`, which stops
+    /// once.
     #[serde(default)]
     pub every_ms: u64,
     /// Whether sessions of a storm go on where they were (`resume`); needs sequences.
     #[serde(default = "yes")]
     pub resume: bool,
+    /// Milliseconds until a hostile session that is borne leaves by itself.
+    #[serde(default = "hold_ms")]
+    pub hold_ms: u64,
+    /// What hostile sessions do, dealt out in turn.
+    #[serde(default = "mix")]
+    pub mix: Vec<Kind>,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn hold_ms() -> u64 {
+    15_000
+}
+
+fn mix() -> Vec<Kind> {
+    kind::ALL.to_vec()
 }
 
 /// A second variant of the scenario, played in turn with it, that its figures are related to.
@@ -153,7 +169,8 @@ fn yes() -> bool {
 pub struct Against {
     /// For reports.
     pub name: String,
-    /// The unruly sessions behave; the figures are still those of the others.
+    /// The unruly sessions behave (hostile ones stay away); the figures are still those of the
+    /// others.
     #[serde(default)]
     pub quiet: bool,
     /// Up to which ratio of the 99.9th percentile the report says that the aim is met; 0 for none.
@@ -174,6 +191,8 @@ pub enum How {
     Storm,
     /// Unsubscribe everything, then subscribe it again.
     Churn,
+    /// Attack, in a process of their own, as so many more beside the fleet.
+    Hostile,
     /// Not at all: the same sessions, as a measure for the others.
     Quiet,
 }
@@ -339,10 +358,20 @@ impl Scenario {
         let against = self.against.clone()?;
         let mut base = Self { against: None, ..self.clone() };
         merge(&mut base.gateway, &against.gateway);
-        if let Some(unruly) = base.unruly.as_mut().filter(|_| against.quiet) {
-            unruly.how = How::Quiet;
+        match base.unruly.as_mut().filter(|_| against.quiet) {
+            // They are no part of the fleet: without them it is whole.
+            Some(Unruly { how: How::Hostile, .. }) => base.unruly = None,
+            Some(unruly) => unruly.how = How::Quiet,
+            None => {}
         }
         Some((against.name, base))
+    }
+
+    /// Hostile sessions beside the fleet: as many as make their share of all.
+    pub fn hostile_sessions(&self) -> u32 {
+        let hostile = self.unruly.as_ref().filter(|unruly| unruly.how == How::Hostile);
+        let share = hostile.map_or(0.0, |unruly| unruly.percent / 100.0);
+        (f64::from(self.fleet.sessions) * share / (1.0 - share)).ceil() as u32
     }
 
     /// Reads `text`; `path` is for errors.

@@ -3,9 +3,10 @@
 //! without any state between them. It merges quotes by itself, keeps paces and replays what was
 //! missed; each `Fault` breaks one promise.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -62,14 +63,17 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("wss://{}/v2", listener.local_addr().unwrap());
         let born_ns = now_ns() - 1000 * EVERY_NS;
+        let peers: Arc<Mutex<BTreeSet<IpAddr>>> = Arc::default();
+        let seen = Arc::clone(&peers);
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
+                seen.lock().unwrap().extend(socket.peer_addr().map(|peer| peer.ip()));
                 let config = Arc::clone(&config);
                 // A session that the test ends is an error here, and none of the test's.
                 thread::spawn(move || live(socket, config, fault, born_ns));
             }
         });
-        Self { url, ca, peers: Arc::default(), _directory: directory }
+        Self { url, ca, peers, _directory: directory }
     }
 }
 
@@ -114,6 +118,10 @@ fn live(
                 _ => {}
             }
         }
+        if heard.get(1) == Some(&0xff) {
+            let payload = [&1009u16.to_be_bytes()[..], b"too long"].concat();
+            return io::Write::write_all(&mut tls, &frame(0x88, &payload));
+        }
         for stream in &mut streams {
             tell(&mut tls, stream, now, fault)?;
         }
@@ -128,6 +136,7 @@ fn live(
 /// Takes a whole client's frame off `heard`.
 fn unmasked(heard: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let (head, length) = match heard.get(1)? & 0x7f {
+        127 => return None,
         126 => (4, usize::from(u16::from_be_bytes([*heard.get(2)?, *heard.get(3)?]))),
         short => (2, usize::from(short)),
     };

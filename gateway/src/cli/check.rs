@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
-use gateway::config::{self, Config, ConfigError, Dialect, Door, Feed, FeedSymbols, Loaded};
+use gateway::config::{
+    self, Config, ConfigError, Dialect, Door, Feed, FeedSymbols, Loaded, Population,
+};
 use gateway::door::keyring::Pair;
 use serde_json::{Value, json};
 
-use super::{Failure, output};
+use super::{CheckOptions, Failure, output};
 
 /// Checks a config file and prints the outcome.
-pub(super) fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
+pub(super) fn check(options: &CheckOptions) -> Result<(), Failure> {
+    let (file, as_json) = (options.config.as_path(), options.json);
     let loaded = match config::load(file) {
         Ok(loaded) => loaded,
         Err(error) if as_json => return refuse(file, &refusals(&error)),
@@ -26,10 +29,13 @@ pub(super) fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
         }
         return Err(Failure::Usage(anyhow!("{}: {error}", file.display())));
     }
+    let sessions = loaded.config.door.sessions_max as u64;
+    let stopped = options.stopped.unwrap_or(sessions / 10).min(sessions);
+    let population = Population { sessions, subscriptions: options.subscriptions, stopped };
     if as_json {
-        print(&format!("{:#}\n", json(file, &loaded)))
+        print(&format!("{:#}\n", json(file, &loaded, population)))
     } else {
-        print(&text(file, &loaded))
+        print(&text(file, &loaded, population))
     }
 }
 
@@ -44,9 +50,8 @@ fn print(text: &str) -> Result<(), Failure> {
     output::print(text).map_err(|error| Failure::Runtime(error.into()))
 }
 
-fn text(file: &Path, loaded: &Loaded) -> String {
+fn text(file: &Path, loaded: &Loaded, population: Population) -> String {
     let Config { door, auth, shard, ring, ingest, admin } = &loaded.config;
-    let memory = loaded.config.memory();
     let mut out = format!("{} can be used. `gateway run` would\n", file.display());
     // Writing to a String cannot fail.
     let mut line = |words: String| {
@@ -82,15 +87,7 @@ fn text(file: &Path, loaded: &Loaded) -> String {
         line(format!("  through a line of {} MiB", ingest.delay_bytes_max >> 20));
     }
     line(format!("pass ticks through a ring of {} MiB", ring.bytes as f64 / f64::from(1 << 20)));
-    line(format!("need {} MiB at start;", memory.fixed_bytes >> 20));
-    line(format!("  with every limit reached {} MiB more for books", memory.books_bytes_max >> 20));
-    line(format!(
-        "  {} MiB more for sessions ({} bytes each, and {} for each of their subscriptions)",
-        memory.sessions_bytes_max >> 20,
-        config::SESSION_BYTES,
-        config::SUBSCRIPTION_BYTES
-    ));
-    line(format!("  and {} MiB more for slow sessions", memory.outboxes_bytes_max >> 20));
+    memory_lines(&loaded.config, population, &mut line);
     if door.memory_bytes_max > 0 {
         line(format!("refuse sessions while it holds {} MiB or more", door.memory_bytes_max >> 20));
     }
@@ -99,6 +96,41 @@ fn text(file: &Path, loaded: &Loaded) -> String {
         let _ = writeln!(out, "warning: {warning}");
     }
     out
+}
+
+/// What is needed for a population, and of what it is made up.
+fn memory_lines(config: &Config, population: Population, line: &mut impl FnMut(String)) {
+    let memory = config.memory();
+    let reckoned = config.reckon(population);
+    let Population { sessions, subscriptions, stopped } = population;
+    line(format!(
+        "need {} MiB for {sessions} sessions of {subscriptions} subscriptions, {stopped} of which \
+         do not read,",
+        mib(reckoned.own_bytes)
+    ));
+    line(format!(
+        "  and the kernel {} MiB for their connections, {} MiB for what is not read: in all {} MiB",
+        mib(reckoned.sockets_bytes),
+        mib(reckoned.unread_bytes),
+        mib(reckoned.bytes())
+    ));
+    line(format!(
+        "  made up of {} MiB for ring, history and venues' messages, {} for books at their deepest,",
+        mib(memory.fixed_bytes),
+        mib(memory.books_bytes_max)
+    ));
+    line(format!(
+        "  {} for arrivals; sessions ({} bytes each, and {} for each of their subscriptions);",
+        mib(memory.arrivals_bytes_max),
+        config::SESSION_BYTES,
+        config::SUBSCRIPTION_BYTES
+    ));
+    line(format!("  at most {} MiB more for outboxes", mib(memory.outboxes_bytes_max)));
+}
+
+/// Rounded up: what is asked for is to suffice.
+fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
 }
 
 fn who(file: Option<&Path>, some: &str, all: &str) -> String {
@@ -122,9 +154,10 @@ fn symbols(feed: &Feed) -> String {
     }
 }
 
-fn json(file: &Path, loaded: &Loaded) -> Value {
+fn json(file: &Path, loaded: &Loaded, population: Population) -> Value {
     let Config { door, auth, shard, ring, ingest, admin } = &loaded.config;
     let memory = loaded.config.memory();
+    let reckoned = loaded.config.reckon(population);
     let feeds: Vec<_> = ingest.feeds.iter().map(feed_json).collect();
     json!({
         "file": file.display().to_string(),
@@ -157,10 +190,20 @@ fn json(file: &Path, loaded: &Loaded) -> Value {
         "memory": {
             "fixed_bytes": memory.fixed_bytes,
             "books_bytes_max": memory.books_bytes_max,
+            "arrivals_bytes_max": memory.arrivals_bytes_max,
             "sessions_bytes_max": memory.sessions_bytes_max,
             "session_bytes": config::SESSION_BYTES,
             "subscription_bytes": config::SUBSCRIPTION_BYTES,
             "outboxes_bytes_max": memory.outboxes_bytes_max,
+            "reckoned": {
+                "sessions": population.sessions,
+                "subscriptions": population.subscriptions,
+                "stopped": population.stopped,
+                "own_bytes": reckoned.own_bytes,
+                "sockets_bytes": reckoned.sockets_bytes,
+                "unread_bytes": reckoned.unread_bytes,
+                "bytes": reckoned.bytes(),
+            },
         },
     })
 }

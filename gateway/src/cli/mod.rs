@@ -107,6 +107,12 @@ struct CheckOptions {
     /// Print JSON for programs instead of text for people
     #[arg(long)]
     json: bool,
+    /// Subscriptions of each session to reckon memory with
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    subscriptions: u64,
+    /// Sessions that do not read to reckon memory with; without it a tenth of all
+    #[arg(long, value_name = "N")]
+    stopped: Option<u64>,
 }
 
 /// Why a command did not do what was asked.
@@ -165,7 +171,7 @@ pub(crate) fn run() -> ExitCode {
     let level = cli.log.as_deref();
     let outcome = match cli.command {
         Command::Run(options) => run_config(&options, level),
-        Command::Check(options) => check::check(&options.config, options.json),
+        Command::Check(options) => check::check(&options),
         Command::Demo(options) => demo::demo(&options, level),
         Command::Ctl(options) => ctl::ctl(&options),
         Command::Key(options) => key::key(&options),

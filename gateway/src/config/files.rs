@@ -11,70 +11,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::document::Lines;
 use super::refusal::Refusal;
-use super::types::{Config, FeedSymbols};
+use super::types::Config;
 use crate::access::Access;
 use crate::metrics::resident_bytes;
 use crate::sockets;
 
 /// Descriptors beside the sessions': listeners, wakers, feeds, logs.
 const OTHER_DESCRIPTORS: usize = 64;
-/// Bytes of a price level with its share of the book's bookkeeping; an upper bound.
-const LEVEL_BYTES: u64 = 48;
-
-/// Bytes of a session, measured with ten thousand of one subscription each (4.2 KiB), rounded up.
-pub const SESSION_BYTES: u64 = 4352;
-/// Bytes of one subscription, its place in the list of its class included, rounded up.
-pub const SUBSCRIPTION_BYTES: u64 = 128;
-
-/// What the limits add up to, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryEstimate {
-    /// Taken at start.
-    pub fixed_bytes: u64,
-    /// With every book of every symbol and of its twins full, in ingest and in each shard.
-    pub books_bytes_max: u64,
-    /// With every session there, and nothing subscribed.
-    pub sessions_bytes_max: u64,
-    /// With every session's outbox full.
-    pub outboxes_bytes_max: u64,
-}
-
-impl MemoryEstimate {
-    /// All of it.
-    pub fn bytes_max(&self) -> u64 {
-        self.fixed_bytes
-            .saturating_add(self.books_bytes_max)
-            .saturating_add(self.sessions_bytes_max)
-            .saturating_add(self.outboxes_bytes_max)
-    }
-}
-
-impl Config {
-    /// What the limits add up to; an upper bound that is never reached in practice.
-    pub fn memory(&self) -> MemoryEstimate {
-        let listed = |symbols: &FeedSymbols| match symbols {
-            FeedSymbols::All => self.ingest.symbols_max,
-            FeedSymbols::List(list) => list.len(),
-        };
-        let symbols: usize = self.ingest.feeds.iter().map(|feed| listed(&feed.symbols)).sum();
-        let symbols = symbols.min(self.ingest.symbols_max) as u64;
-        let symbols = symbols * (1 + self.ingest.delays.len() as u64);
-        let replicas = self.shard.count as u64 + 1;
-        let levels = 2 * self.ingest.book_levels_max as u64;
-        let history = self.shard.count as u64 * self.shard.history_bytes_max as u64;
-        let message = self.ingest.message_bytes_max as u64 * self.ingest.feeds.len() as u64;
-        MemoryEstimate {
-            fixed_bytes: (self.ring.bytes as u64)
-                .saturating_add(message)
-                .saturating_add(history)
-                .saturating_add(self.ingest.delay_line_bytes()),
-            books_bytes_max: symbols * replicas * levels * LEVEL_BYTES,
-            sessions_bytes_max: self.door.sessions_max as u64 * SESSION_BYTES,
-            outboxes_bytes_max: (self.door.sessions_max as u64)
-                .saturating_mul(self.shard.outbox_bytes_max as u64),
-        }
-    }
-}
 
 /// Everything in this machine that makes the config unusable.
 pub(super) fn check(config: &Config, lines: &Lines) -> Vec<Refusal> {

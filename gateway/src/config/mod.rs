@@ -9,6 +9,7 @@ mod document;
 mod feeds;
 mod files;
 mod level;
+mod memory;
 mod read;
 mod refusal;
 mod section;
@@ -19,8 +20,11 @@ use std::path::Path;
 
 pub use compare::{Changes, bring_up_to_date};
 pub use document::KeyFacts;
-pub use files::{MemoryEstimate, SESSION_BYTES, SUBSCRIPTION_BYTES};
 pub use level::log_filter;
+pub use memory::{
+    MemoryEstimate, Population, Reckoning, SESSION_BYTES, SOCKET_BYTES, STOPPED_BYTES,
+    SUBSCRIPTION_BYTES,
+};
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{

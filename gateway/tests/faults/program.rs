@@ -1,5 +1,6 @@
 //! The gateway as a program, so that limits and signals meet it alone.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -26,7 +27,7 @@ impl Program {
         std::fs::write(&file, papers.config([listen, admin], door, &rest)).expect("a file");
         let child = Command::new("sh")
             .args(["-c", &format!("{before}\nexec \"$0\" run --config \"$1\"")])
-            .arg(env!("CARGO_BIN_EXE_gateway"))
+            .arg(binary())
             .arg(&file)
             .stderr(Stdio::null())
             .spawn();
@@ -88,6 +89,11 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The one built with this test, or the one that `SOAK_GATEWAY` names.
+fn binary() -> OsString {
+    std::env::var_os("SOAK_GATEWAY").unwrap_or_else(|| env!("CARGO_BIN_EXE_gateway").into())
 }
 
 fn free_port() -> SocketAddr {

@@ -1,28 +1,54 @@
-//! Hours of coming and going: memory, descriptors and sessions must not creep.
+//! Hours of coming and going under a light load: memory, descriptors and sessions must not creep,
+//! and nobody who reads may miss or be told wrongly of anything.
 //!
-//! `SOAK_MINUTES=10 cargo test -p gateway --test faults --release -- --ignored soak --nocapture`
-//! prints a line every ten seconds. The gateway is a program of its own, so that what is measured is
-//! the gateway's alone.
+//! `SOAK_MINUTES=60 cargo test -p gateway --test faults --release -- --ignored soak --nocapture`
+//! writes a line each minute to standard output, and to `SOAK_LOG` where that names a file;
+//! `SOAK_PER_SECOND` are the sessions that come each second, 10 without it. The
+//! gateway is a program of its own, so that what is measured is the gateway's alone. Both can be
+//! copied away and run from elsewhere: `SOAK_GATEWAY` names the gateway's program then.
 #![allow(clippy::print_stdout, reason = "a soak reports as it goes")]
 
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::link::Link;
 use super::program::Program;
-use super::rig::{CHANNELS, SHALLOW, any_port, market, subscribe};
+use super::rig::{CHANNELS, SHALLOW, any_port, counted, market, subscribe};
 
 /// Sessions inside at a time; the oldest leaves when another comes.
 const INSIDE: usize = 100;
 const MINUTES: u64 = 10;
+/// Who come each second: each stays for some ten seconds.
+const PER_SECOND: u64 = 10;
+/// Between two looks at what those inside were told, whatever is due.
+const AT_ONCE_MAX: u64 = 8;
+const TICKS_PER_SECOND: f64 = 120.0;
+const SAMPLE_SECONDS: u64 = 10;
 /// Growth an hour that is noise, once everything has warmed up.
 const SLOPE_MAX: f64 = 8.0 * 1024.0 * 1024.0;
+/// Descriptors beyond those of the sessions inside: files, listeners, who is on the way out.
+const DESCRIPTORS_BESIDE_MAX: u64 = 64;
+/// By how much the most descriptors of the last third may exceed those of the second.
+const DESCRIPTORS_MORE_MAX: u64 = 8;
 
 struct Sample {
     seconds: f64,
     resident: f64,
     descriptors: u64,
+}
+
+/// What the dashboards that read were told.
+#[derive(Default)]
+struct Told {
+    updates: u64,
+    announced: u64,
+    /// Sessions whose end came from the gateway.
+    ended: u64,
+    violations: Vec<String>,
 }
 
 /// The least-squares slope, bytes an hour.
@@ -33,6 +59,11 @@ fn slope(samples: &[Sample]) -> f64 {
     let above = samples.iter().map(|s| (s.seconds - time) * (s.resident - bytes)).sum::<f64>();
     let below = samples.iter().map(|s| (s.seconds - time).powi(2)).sum::<f64>();
     3600.0 * above / below.max(f64::MIN_POSITIVE)
+}
+
+/// One in seven never reads.
+fn reads(number: usize) -> bool {
+    !number.is_multiple_of(7)
 }
 
 /// One that comes: some read on, some never read, some leave badly.
@@ -50,75 +81,126 @@ fn come(program: &Program, number: usize) -> Link {
     link
 }
 
+/// Reads what is there, checks it as it comes, and keeps none of it.
+fn listen(link: &mut Link, told: &mut Told) {
+    link.listen(Duration::from_micros(1));
+    link.frames.clear();
+    link.notes.clear();
+    link.view.tickers.clear();
+    link.view.trades.clear();
+    told.updates += std::mem::take(&mut link.view.book_updates);
+    told.announced += std::mem::take(&mut link.view.announced);
+    told.violations.append(&mut link.view.violations);
+}
+
+fn settled(link: &Link, told: &mut Told) {
+    told.ended += u64::from(link.end.is_some());
+}
+
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
 #[test]
 #[ignore = "takes minutes: see above"]
 fn soak() {
-    let minutes = std::env::var("SOAK_MINUTES").ok().and_then(|text| text.parse().ok());
-    let length = Duration::from_secs(60 * minutes.unwrap_or(MINUTES));
-    let venue = market(300.0).start_thread(any_port()).expect("it starts");
+    let length = Duration::from_secs(60 * asked("SOAK_MINUTES").unwrap_or(MINUTES));
+    let per_second = asked("SOAK_PER_SECOND").unwrap_or(PER_SECOND);
+    let mut log = std::env::var_os("SOAK_LOG").map(|name| File::create(name).expect("a file"));
+    let venue = market(TICKS_PER_SECOND).start_thread(any_port()).expect("it starts");
     let rest = "[ring]\nbytes = 1048576\n[ingest]\nbook_levels_max = 100\n\
         [shard]\nhistory_bytes_max = 3000000\nwrite_timeout_ms = 5000\n";
     let mut program = Program::start(venue.addr(), "", SHALLOW, rest);
-    let mut inside = std::collections::VecDeque::new();
-    let (mut samples, mut came) = (Vec::<Sample>::new(), 0_usize);
-    let begun = Instant::now();
+    let mut inside = VecDeque::new();
+    let (mut samples, mut came, mut told) = (Vec::<Sample>::new(), 0_usize, Told::default());
+    let (begun, mut minute) = (Instant::now(), 0);
     while begun.elapsed() < length {
         assert!(program.is_alive(), "the gateway ended");
-        inside.push_back((came, come(&program, came)));
-        came += 1;
-        if inside.len() > INSIDE {
-            drop(inside.pop_front());
-        }
-        // One in seven never reads. What the others hear is checked as it comes, and not kept.
-        for (number, link) in &mut inside {
-            if *number % 7 == 0 {
-                continue;
+        let due = begun.elapsed().as_millis() as u64 * per_second / 1000 + 1;
+        for _ in 0..due.saturating_sub(came as u64).min(AT_ONCE_MAX) {
+            inside.push_back((came, come(&program, came)));
+            came += 1;
+            if inside.len() > INSIDE
+                && let Some((number, link)) = inside.pop_front()
+                && reads(number)
+            {
+                settled(&link, &mut told);
             }
-            link.listen(Duration::from_micros(1));
-            link.frames.clear();
-            link.notes.clear();
-            link.view.tickers.clear();
-            link.view.trades.clear();
-            assert!(link.view.violations.is_empty(), "{:#?}", link.view.violations);
         }
-        if begun.elapsed().as_secs() / 10 >= samples.len() as u64 {
-            samples.push(sample(&program, begun.elapsed(), came));
+        for (_, link) in inside.iter_mut().filter(|(number, _)| reads(*number)) {
+            listen(link, &mut told);
+        }
+        assert!(told.violations.is_empty(), "{:#?}", told.violations);
+        if begun.elapsed().as_secs() / SAMPLE_SECONDS >= samples.len() as u64 {
+            let (sample, line) = sample(&program, begun.elapsed(), came, &told);
+            samples.push(sample);
+            if begun.elapsed().as_secs() / 60 >= minute {
+                minute += 1;
+                say(&mut log, &line);
+            }
         }
     }
     drop(inside);
     program.wait("all have left", |p| {
         p.counted("gateway_shard_sessions") == 0 && p.counted("gateway_shard_subscriptions") == 0
     });
-    let metrics = program.metrics();
-    let of = |name: &str| super::rig::counted(&metrics, name);
-    assert_eq!(of("gateway_shard_sessions_opened_total"), came as u64);
-    assert_eq!(of("gateway_shard_sessions_closed_total"), came as u64);
-    let warm = &samples[samples.len() / 3..];
-    let slope = slope(warm);
-    println!("{came} sessions came and left; memory grows by {slope:.0} bytes an hour");
-    assert!(slope < SLOPE_MAX, "{slope:.0} bytes an hour");
-    let most = warm.iter().map(|sample| sample.descriptors).max().unwrap_or_default();
-    assert!(most < INSIDE as u64 + 64, "{most} descriptors");
-    program.wait("descriptors are back", |p| p.counted("process_open_fds") < 40);
+    let (_, line) = sample(&program, begun.elapsed(), came, &told);
+    say(&mut log, &line);
+    judge(&program, &samples, came as u64, &told, &mut log);
 }
 
-fn sample(program: &Program, at: Duration, came: usize) -> Sample {
+fn say(log: &mut Option<File>, line: &str) {
+    println!("{line}");
+    if let Some(log) = log {
+        writeln!(log, "{line}").expect("written");
+    }
+}
+
+fn judge(program: &Program, samples: &[Sample], came: u64, told: &Told, log: &mut Option<File>) {
     let metrics = program.metrics();
-    let of = |name: &str| super::rig::counted(&metrics, name);
+    let third = samples.len() / 3;
+    let slope = slope(&samples[third..]);
+    let most = |part: &[Sample]| part.iter().map(|one| one.descriptors).max().unwrap_or_default();
+    let (before, after) = (most(&samples[third..2 * third]), most(&samples[2 * third..]));
+    say(
+        log,
+        &format!(
+            "{came} sessions came and left; memory grows by {slope:.0} bytes an hour; at most \
+             {before} descriptors in the second third, {after} in the last; {} book updates \
+             checked, {} numbers announced as missing, {} sessions ended by the gateway",
+            told.updates, told.announced, told.ended
+        ),
+    );
+    assert_eq!(counted(&metrics, "gateway_shard_sessions_opened_total"), came);
+    assert_eq!(counted(&metrics, "gateway_shard_sessions_closed_total"), came);
+    assert!(slope < SLOPE_MAX, "{slope:.0} bytes an hour");
+    assert!(after < INSIDE as u64 + DESCRIPTORS_BESIDE_MAX, "{after} descriptors");
+    assert!(after <= before + DESCRIPTORS_MORE_MAX, "descriptors: {before}, then {after}");
+    assert_eq!((told.announced, told.ended), (0, 0), "who reads misses nothing and is not ended");
+    program.wait("descriptors are back", |p| p.counted("process_open_fds") < 40);
+    say(log, "the soak has passed");
+}
+
+fn sample(program: &Program, at: Duration, came: usize, told: &Told) -> (Sample, String) {
+    let metrics = program.metrics();
+    let of = |name: &str| counted(&metrics, name);
     let [opened, closed, active] = [
         of("gateway_shard_sessions_opened_total"),
         of("gateway_shard_sessions_closed_total"),
         of("gateway_shard_sessions"),
     ];
     let (resident, descriptors) = (of("process_resident_memory_bytes"), of("process_open_fds"));
-    println!(
-        "{:4} s: {came} came, opened {opened} - closed {closed} = {}, active {active}; {} KiB, \
-         {descriptors} descriptors",
-        at.as_secs(),
-        opened - closed,
-        resident >> 10
-    );
     // A scrape is not of one instant: a session may be between two counters.
     assert!((opened - closed).abs_diff(active) <= 2, "sessions are lost count of");
-    Sample { seconds: at.as_secs_f64(), resident: resident as f64, descriptors }
+    let line = format!(
+        "{:4} s: {came} came, opened {opened} - closed {closed} = {}, active {active}; {} KiB, \
+         {descriptors} descriptors; {} book updates checked, {} announced as missing, {} ended",
+        at.as_secs(),
+        opened - closed,
+        resident >> 10,
+        told.updates,
+        told.announced,
+        told.ended
+    );
+    (Sample { seconds: at.as_secs_f64(), resident: resident as f64, descriptors }, line)
 }

@@ -75,4 +75,10 @@ pub(super) fn blocks(out: &mut String, run: &RunResult) {
             numbers(&side.counts)
         );
     }
+    for block in run.steps.iter().flat_map(|step| &step.blocks) {
+        let lines = block.hostile.as_ref().map(|side| side.lines(block.seconds));
+        if let Some(lines) = lines {
+            let _ = write!(out, "<p class=\"sub\">Hostile: {}.</p>", lines.join("<br>"));
+        }
+    }
 }
