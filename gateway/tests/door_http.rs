@@ -381,6 +381,7 @@ fn a_busy_port_is_said_at_start() {
         header_timeout: SHORT,
         header_bytes_max: 8192,
         arriving_max: 1,
+        mailbox_wait: Duration::ZERO,
         sessions_max: 1,
         memory_bytes_max: 0,
         crowd: config::Crowd::default(),

@@ -180,6 +180,29 @@ fn a_full_gateway_says_503_and_when_to_come_back() {
 }
 
 #[test]
+fn whoever_comes_while_the_shards_are_busy_waits_for_a_place_and_none_is_promised_twice() {
+    let rig = Rig::with_mailbox(2, |door| door.mailbox_wait = PATIENCE);
+    let mut dashboards: Vec<_> = (0..8).map(|_| rig.connect()).collect();
+    for dashboard in &mut dashboards {
+        dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    }
+    // One of those who wait leaves: it keeps nobody's place.
+    drop(dashboards.pop());
+    rig.wait("two are in", |m| m.door.handed_over.value() == 2);
+    let mut count = 0;
+    while count < dashboards.len() {
+        let arrivals = rig.arrivals.as_ref().expect("the shard is there");
+        assert!(arrivals.len() <= 2);
+        drop(rig.arrival());
+        count += 1;
+        assert_eq!(rig.metrics.door.upgrades_refused.total(), 0);
+    }
+    for mut dashboard in dashboards {
+        assert_eq!(dashboard.reply(false).status, 101);
+    }
+}
+
+#[test]
 fn who_was_let_in_and_finds_no_shard_is_told_to_come_back() {
     let mut rig = Rig::new();
     rig.arrivals = None;

@@ -41,6 +41,7 @@ const LIMITS: Limits = Limits {
     slow_cleared_bytes: 1 << 29,
     write_timeout_ns: u64::MAX,
     trades_behind_max: 1 << 40,
+    bases_bytes_max: 1 << 20,
     slice_bytes_max: 1 << 30,
     slice_symbols_max: 256,
     history: HistoryLimits { bytes_max: 1 << 20, age_ns_max: u64::MAX },

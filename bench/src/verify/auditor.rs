@@ -71,7 +71,7 @@ pub struct Auditor {
     rules: Rules,
     looked_ns: u64,
     /// When the last turn of the load thread ended.
-    turned_ns: u64,
+    pub(super) turned_ns: u64,
 }
 
 /// The close code of a session that was too slow.
@@ -158,9 +158,13 @@ impl Auditor {
         }
     }
 
-    /// Blames the early frames that no trade explains.
+    /// Counts the early frames that no trade explains, and blames those that no lateness explains.
     fn condemn_early(&mut self, now_ns: u64) {
         for early in self.paces.condemned(now_ns) {
+            if early.behind_late {
+                self.seen.paced_behind_late += 1;
+                continue;
+            }
             self.blame(Kind::Pace, early.key, || {
                 format!("a frame {} ms before its pace allows it", early.by_ns / 1_000_000)
             });

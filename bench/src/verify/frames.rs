@@ -49,8 +49,8 @@ impl Auditor {
             self.blame(Kind::Unnumbered, key, || "frame without x.seq".to_owned());
         }
         if !frame.snapshot {
-            let away = self.was_away(received_ns);
-            self.paces.update(key, received_ns, away);
+            let since_ns = if self.was_away(received_ns) { self.turned_ns } else { received_ns };
+            self.paces.update(key, since_ns, received_ns);
         }
         let fresh = frame.numbering.is_none_or(|numbering| {
             let items = u64::from(head.count);

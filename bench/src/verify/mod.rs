@@ -75,7 +75,8 @@ pub struct VerifyOptions {
     /// milliseconds (`conflate_ms`)
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub pace: Option<u64>,
-    /// Milliseconds by which a paced frame may look early, because the one before was late
+    /// Milliseconds by which a paced frame may look early; half its pace beside, if the one before was
+    /// late, which is counted
     #[arg(long, value_name = "MS", default_value_t = 50)]
     pub pace_slack: u64,
     /// Seconds before the end from which on all read and stay, so that all can be judged
@@ -138,7 +139,8 @@ pub fn verify(options: &VerifyOptions) -> Result<Verdict, VerifyError> {
     let mut auditors: Vec<Auditor> = crew.stop()?.into_iter().map(|(one, _)| one).collect();
     progress.done();
     let seconds = begin.elapsed().as_secs_f64();
-    let pace_ns = options.pace.unwrap_or_default() * 1_000_000;
+    // Behind a late frame the next may wait for one bucket more.
+    let pace_ns = 2 * options.pace.unwrap_or_default() * 1_000_000;
     for auditor in &mut auditors {
         auditor.close(end.due_ns().saturating_sub(pace_ns));
     }

@@ -21,6 +21,8 @@ pub struct Seen {
     pub paces: u64,
     /// Paces asked for of which the ack said nothing.
     pub paces_ignored: u64,
+    /// Paced frames that came soon behind one that was late.
+    pub paced_behind_late: u64,
     /// Text messages.
     pub messages: u64,
     /// First values.
@@ -58,6 +60,7 @@ impl Seen {
         self.recovered += other.recovered;
         self.paces += other.paces;
         self.paces_ignored += other.paces_ignored;
+        self.paced_behind_late += other.paced_behind_late;
         self.messages += other.messages;
         self.snapshots += other.snapshots;
         self.updates += other.updates;

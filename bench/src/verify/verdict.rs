@@ -77,7 +77,12 @@ impl Verdict {
         }
         if seen.paces + seen.paces_ignored > 0 {
             let (granted, ignored) = (seen.paces, seen.paces_ignored);
-            writeln!(f, "  pace      {granted} granted, {ignored} asked for and not mentioned")?;
+            let close = seen.paced_behind_late;
+            writeln!(
+                f,
+                "  pace      {granted} granted, {ignored} asked for and not mentioned; {close} frames \
+                 soon behind a late one"
+            )?;
         }
         Ok(())
     }

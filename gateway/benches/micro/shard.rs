@@ -28,6 +28,7 @@ impl Shard {
             slow_cleared_bytes: u64::MAX,
             write_timeout_ns: u64::MAX,
             trades_behind_max: 1000,
+            bases_bytes_max: usize::MAX,
             slice_bytes_max: usize::MAX,
             slice_symbols_max: usize::MAX,
             history: HistoryLimits { bytes_max: 16 << 20, age_ns_max: u64::MAX },

@@ -2,8 +2,8 @@
 //!
 //! Made once a cycle for all who stand at the same mark. Quotes, bars and books are told by one
 //! frame that stands for all that were missed; trades one by one, and those no longer held are
-//! announced. A dashboard that uses no numbers cannot be told of missing trades: for it there is a
-//! hole, and no way to go on.
+//! announced. So is a book that there was no room to keep, and a snapshot follows. A dashboard that
+//! uses no numbers cannot be told of either: for it there is a hole, and no way to go on.
 
 use market::{Book, BookChange, BookSide, Channel, Interval, Levels, Nanos, Symbol, SymbolId};
 use wire::data::{self, FrameType, Marks};
@@ -15,11 +15,10 @@ use crate::cycle::{Frames, Origin};
 use crate::encode;
 use crate::fanout::measured;
 use crate::history::{self, History};
-use crate::interest::Class;
-use crate::ledger::Ledger;
+use crate::interest::{Class, ClassAt};
+use crate::ledger::{Ledger, Replaced};
 use crate::limits::Limits;
 use crate::outboxes::Outboxes;
-use crate::pace::Pending;
 use crate::shown::{Manner, Shown};
 use crate::view::{self, Before};
 
@@ -43,6 +42,7 @@ struct Making<'a> {
     symbol: &'a Symbol,
     class: &'a Class,
     history: &'a History,
+    replaced: &'a Replaced,
     before: &'a mut Before,
     outboxes: &'a mut Outboxes,
     manner: Manner,
@@ -55,7 +55,7 @@ impl Ledger {
     /// The frames for one of `class` who has been shown so much.
     pub(crate) fn catch_up(
         &mut self,
-        class: Pending,
+        class: ClassAt,
         shown: Shown,
         manner: Manner,
         limits: &Limits,
@@ -63,7 +63,7 @@ impl Ledger {
         counters: &mut Counters,
     ) -> Result<Told, Hole> {
         let (id, place) = class;
-        let Self { truth, history, interests, before, .. } = self;
+        let Self { truth, history, interests, before, replaced, .. } = self;
         let symbol = truth.symbol(id).ok_or(Hole)?;
         let class = &mut interests[id.index()].classes[place as usize];
         let sequence = symbol.sequence(class.topic.channel());
@@ -79,6 +79,7 @@ impl Ledger {
             symbol,
             class,
             history,
+            replaced,
             before,
             outboxes,
             manner,
@@ -253,7 +254,8 @@ impl Making<'_> {
             return Ok(());
         }
         let symbol = self.symbol;
-        let base = self.class.bases.top(shown).ok_or(Hole)?;
+        let kept = self.class.bases.top(shown).or_else(|| self.replaced.book(self.id, shown));
+        let Some(base) = kept else { return self.begin_book_anew(depth, shown) };
         let levels = BookSide::BOTH.map(|side| view::difference(base, &symbol.book, side, depth));
         if !self.class.kind.sequenced && levels.iter().all(Vec::is_empty) {
             self.merged += self.symbol.sequence(Channel::Book) - shown;
@@ -262,6 +264,24 @@ impl Making<'_> {
         self.newest(shown, |marks, out| {
             let checksum = symbol.book.checksum();
             encode::book(symbol, levels, checksum, FrameType::Update, marks, out);
+        });
+        Ok(())
+    }
+
+    /// The book that its reader holds is not known any more. Who counts is told that everything
+    /// is missed, and shown a book to begin anew with: in one piece, as in `newest`.
+    fn begin_book_anew(&mut self, depth: Depth, shown: u64) -> Result<(), Hole> {
+        if !self.class.kind.sequenced {
+            return Err(Hole);
+        }
+        let (symbol, topic) = (self.symbol, Topic::Book(depth));
+        let newest = symbol.sequence(Channel::Book);
+        self.missed[Missed::Memory.index()] += newest - shown;
+        let name = &symbol.instrument.symbol;
+        self.outboxes.encode_data(None, self.origin(shown), |out| {
+            let reason = Missed::Memory.as_str();
+            notice::write_gap(name, topic, shown + 1, newest, reason, out);
+            encode::snapshot(symbol, topic, true, out);
         });
         Ok(())
     }

@@ -14,11 +14,15 @@ pub enum Missed {
     Lagged,
     /// The delay line was full when they came.
     DelayLine,
+    /// A session that could not keep up, or asked for a pace, held a book that there was no room to
+    /// keep: it begins anew with a snapshot.
+    Memory,
 }
 
 impl Missed {
     /// Every reason, in the order of [`Self::index`].
-    pub const ALL: [Self; 4] = [Self::Slow, Self::Skipped, Self::Lagged, Self::DelayLine];
+    pub const ALL: [Self; 5] =
+        [Self::Slow, Self::Skipped, Self::Lagged, Self::DelayLine, Self::Memory];
 
     /// The word in the notice and on the metric.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +31,7 @@ impl Missed {
             Self::Skipped => "skipped",
             Self::Lagged => "lagged",
             Self::DelayLine => "delay_line",
+            Self::Memory => "memory",
         }
     }
 
@@ -67,6 +72,10 @@ pub struct Counters {
     pub subscriptions: u64,
     /// Sessions behind now, as of the last look.
     pub sessions_behind: u64,
+    /// Bytes of books kept for sessions that are behind or paced, as of the last cycle.
+    pub bases_bytes: u64,
+    /// Such books for which there was no room.
+    pub bases_refused: u64,
 }
 
 impl Default for Counters {
@@ -86,6 +95,8 @@ impl Default for Counters {
             not_granted: 0,
             subscriptions: 0,
             sessions_behind: 0,
+            bases_bytes: 0,
+            bases_refused: 0,
         }
     }
 }

@@ -14,7 +14,7 @@ use wire::{frame, notice};
 use crate::counters::Counters;
 use crate::cycle::{FrameId, Origin};
 use crate::encode;
-use crate::interest::Class;
+use crate::interest::{Class, ClassAt};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
@@ -58,7 +58,7 @@ impl Fanout {
     /// A shard without sessions. `epoch` names this life of the numbering, the same on every shard.
     pub fn new(limits: Limits, epoch: u64) -> Self {
         Self {
-            ledger: Ledger::new(limits.history),
+            ledger: Ledger::new(limits.history, limits.bases_bytes_max),
             limits,
             epoch,
             patterns: Patterns::default(),
@@ -194,6 +194,8 @@ impl Fanout {
     pub fn end_cycle(&mut self) {
         self.outboxes.end_cycle();
         self.ledger.end_cycle(self.now);
+        self.counters.bases_bytes = self.ledger.room.bytes() as u64;
+        self.counters.bases_refused = self.ledger.room.refused();
     }
 
     /// Something is left to do although nothing comes: the next cycle is not to wait.
@@ -250,12 +252,12 @@ impl Fanout {
         let Some(symbol) = truth.symbol(id) else { return };
         let channel = topic.channel();
         let marks = Marks::one(symbol.sequence(channel), symbol.stamps(channel));
-        for (place, class) in interests[id.index()].classes.iter_mut().enumerate() {
+        for class in &mut interests[id.index()].classes {
             if class.topic != topic || class.subscribers.is_empty() {
                 continue;
             }
             if class.kind.pace.is_paced() {
-                class.wait(calendar, (id, place as u32), *now);
+                class.wait(calendar, id, *now);
                 continue;
             }
             let origin = Origin { symbol: id, topic, shown: shown_before(&marks, frame_type) };
@@ -284,13 +286,13 @@ impl Fanout {
         let frame_type = if is_first { FrameType::Snapshot } else { FrameType::Update };
         let mut checksum = None;
         let mut levels_of: Option<Depth> = None;
-        for (place, class) in interests[id.index()].classes.iter_mut().enumerate() {
+        for class in &mut interests[id.index()].classes {
             let Topic::Book(depth) = class.topic else { continue };
             if class.subscribers.is_empty() {
                 continue;
             }
             if class.kind.pace.is_paced() {
-                class.wait(calendar, (id, place as u32), *now);
+                class.wait(calendar, id, *now);
                 continue;
             }
             if levels_of.replace(depth) != Some(depth) {
@@ -339,9 +341,8 @@ impl Fanout {
         }
     }
 
-    pub(crate) fn class_of(&mut self, held: Held) -> Pending {
-        let interest = &mut self.ledger.interests[held.symbol.index()];
-        (held.symbol, interest.place_of(held.topic, held.kind) as u32)
+    pub(crate) fn class_of(&mut self, held: Held) -> ClassAt {
+        self.ledger.class_at(held.symbol, held.topic, held.kind)
     }
 
     /// Ends a subscription that its session no longer holds.
@@ -365,7 +366,7 @@ impl Fanout {
     pub(crate) fn unlist(&mut self, held: Held) {
         let Standing::Listed(position) = held.standing else { return };
         let class = self.class_of(held);
-        let moved = self.ledger.class_mut(class).unlist(position);
+        let moved = self.ledger.unlist(class, position);
         if let Some(session) = moved.and_then(|key| self.outboxes.session_mut(key)) {
             session.stand(held.symbol, held.topic, Standing::Listed(position));
         }

@@ -199,7 +199,7 @@ impl Fanout {
                 && other.topic.channel() == channel
                 && other.topic != held.topic
         };
-        if session.who.has_tally() && !session.held.iter().any(is_other) {
+        if session.who.has_tally() && !session.held_of(held.symbol).iter().any(is_other) {
             let name = &symbol.instrument.symbol;
             usage.note(&mut session.who, *now, |tally, now| tally.end(name, channel, end, now));
         }

@@ -3,9 +3,9 @@
 //!
 //! Owned by one shard; every shard keeps the same updates, so a session may resume on another.
 //!
-//! **Invariant:** nothing that came in the current cycle is forgotten before the cycle ends: whoever
-//! could not be sent it all can be told from here. Bounded in number and age; its memory is asked for
-//! once.
+//! **Invariant:** nothing that came in the current cycle is forgotten before the cycle ends:
+//! whoever could not be sent it all can be told from here. Bounded in number and age; its memory is
+//! asked for once.
 
 use std::collections::VecDeque;
 

@@ -113,17 +113,21 @@ impl Fanout {
     /// Whether a session is subscribed to a symbol, on whatever channel, now or later.
     pub fn holds(&self, key: SessionKey, symbol: SymbolId) -> bool {
         self.outboxes.session(key).is_some_and(|session| {
-            self.ledger.truth.family(symbol).any(|symbol| {
-                let at = session.held.partition_point(|held| held.symbol < symbol);
-                session.held.get(at).is_some_and(|held| held.symbol == symbol)
-            })
+            let mut family = self.ledger.truth.family(symbol);
+            family.any(|symbol| !session.held_of(symbol).is_empty())
         })
+    }
+
+    /// How many classes of frames there are, over all symbols: a tick looks at those of its own.
+    pub fn class_count(&self) -> usize {
+        self.ledger.interests.iter().map(|interest| interest.classes.len()).sum()
     }
 
     /// Other limits from now on. What history is kept stays as it was at start.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = Limits { history: self.limits.history, ..limits };
         self.outboxes.set_bytes_max(limits.outbox_bytes_max);
+        self.ledger.room.bytes_max = limits.bases_bytes_max;
     }
 
     /// Tells a session, if notices make sense to it, that the gateway is about to go.

@@ -3,6 +3,7 @@
 //! A session that is behind stands in no list: it costs nothing per update, and its own
 //! subscription holds the mark from which it goes on.
 
+use market::SymbolId;
 use wire::topic::Topic;
 
 use crate::bases::Bases;
@@ -13,6 +14,12 @@ use crate::shown::{Manner, Shown};
 
 /// Frames remembered for who has the same to hear in the same cycle.
 const MADE_MAX: usize = 16;
+
+/// Classes of a symbol that nobody needs and that stay, for who comes back.
+const IDLE_MAX: usize = 4;
+
+/// A class of a symbol, by its place in the symbol's interest: good until the cycle ends.
+pub(crate) type ClassAt = (SymbolId, u32);
 
 /// What sessions that get exactly the same frames have in common, beside the topic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,10 +103,16 @@ impl Class {
     }
 
     /// Lists a paced class for the end of its bucket.
-    pub(crate) fn wait(&mut self, calendar: &mut Calendar, place: Pending, now: u64) {
+    pub(crate) fn wait(&mut self, calendar: &mut Calendar, symbol: SymbolId, now: u64) {
         if !std::mem::replace(&mut self.is_pending, true) {
-            calendar.list(self.kind.pace, place, now);
+            let Self { topic, kind, .. } = *self;
+            calendar.list(Pending { symbol, topic, kind }, now);
         }
+    }
+
+    /// Somebody, or something, refers to it.
+    fn is_needed(&self) -> bool {
+        !self.subscribers.is_empty() || self.is_pending || !self.bases.is_empty()
     }
 
     /// Adds a subscriber; its position.
@@ -122,20 +135,34 @@ impl Class {
     }
 }
 
-/// All classes of one symbol that ever had a subscriber.
+/// All classes of one symbol that somebody needs, and a few that were needed.
 #[derive(Debug, Default)]
 pub(crate) struct Interest {
     pub(crate) classes: Vec<Class>,
+    /// Listed as having classes that perhaps nobody needs any more.
+    pub(crate) is_to_shrink: bool,
 }
 
 impl Interest {
-    /// The place of a class, made where there is none yet; places never change.
-    pub(crate) fn place_of(&mut self, topic: Topic, kind: Kind) -> usize {
-        let found = self.classes.iter().position(|c| c.topic == topic && c.kind == kind);
-        found.unwrap_or_else(|| {
-            self.classes.push(Class::new(topic, kind));
-            self.classes.len() - 1
-        })
+    /// The place of a class, if there is such.
+    pub(crate) fn place_of(&self, topic: Topic, kind: Kind) -> Option<usize> {
+        self.classes.iter().position(|c| c.topic == topic && c.kind == kind)
+    }
+
+    /// Makes a class that is not there yet; its place.
+    pub(crate) fn add(&mut self, topic: Topic, kind: Kind) -> usize {
+        self.classes.push(Class::new(topic, kind));
+        self.classes.len() - 1
+    }
+
+    /// Drops what nobody needs, if it is more than may stay. Places change.
+    pub(crate) fn shrink(&mut self) {
+        self.is_to_shrink = false;
+        let idle_count = self.classes.iter().filter(|class| !class.is_needed()).count();
+        if idle_count > IDLE_MAX {
+            self.classes.retain(Class::is_needed);
+            self.classes.shrink_to(2 * self.classes.len());
+        }
     }
 
     pub(crate) fn class(&self, topic: Topic, kind: Kind) -> Option<&Class> {

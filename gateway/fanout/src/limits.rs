@@ -16,6 +16,8 @@ pub struct Limits {
     pub write_timeout_ns: u64,
     /// Trades of a symbol that a slow session is still told one by one.
     pub trades_behind_max: u64,
+    /// Bytes of books that are kept as they were shown to sessions that are behind or paced.
+    pub bases_bytes_max: usize,
     /// Bytes of snapshots and catching up that one session is served per cycle.
     pub slice_bytes_max: usize,
     /// Symbols of large requests that are worked off per cycle.

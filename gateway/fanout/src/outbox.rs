@@ -1,10 +1,10 @@
 //! What waits for one session: control first, then what belongs to no subscription and could not be
 //! sent before, then this cycle's.
 //!
-//! **Invariant:** updates never wait here beyond the cycle: a session that cannot be sent them keeps a
-//! mark in its subscription instead, and hears of what is true once it reads again. What does wait
-//! (acks, definitions, notices) is bounded; a session that would hold more is told so by a close and
-//! holds nothing from then on.
+//! **Invariant:** updates never wait here beyond the cycle: a session that cannot be sent them
+//! keeps a mark in its subscription instead, and hears of what is true once it reads again. What
+//! does wait (acks, definitions, notices) is bounded; a session that would hold more is told so by
+//! a close and holds nothing from then on.
 
 use market::Stamps;
 use wire::frame;

@@ -1,7 +1,7 @@
 //! All sessions of a shard and the frames of the current cycle.
 //!
-//! **Invariant:** a session with something to send is listed as dirty, once. One that is being closed is
-//! given nothing more.
+//! **Invariant:** a session with something to send is listed as dirty, once. One that is being
+//! closed is given nothing more.
 
 use std::collections::VecDeque;
 

@@ -5,7 +5,7 @@ use wire::close::CloseCode;
 use wire::topic::Topic;
 
 use crate::fanout::Fanout;
-use crate::pace::Pending;
+use crate::interest::ClassAt;
 use crate::shown::Manner;
 
 impl Fanout {
@@ -20,7 +20,7 @@ impl Fanout {
         let mut due = std::mem::take(&mut self.due);
         self.ledger.calendar.take_due(now, &mut due);
         for class in due.drain(..) {
-            self.ledger.class_mut(class).is_pending = false;
+            let Some(class) = self.ledger.wake(class) else { continue };
             for position in 0..self.ledger.class(class).subscribers.len() {
                 self.bring_to_now(class, position);
             }
@@ -29,7 +29,7 @@ impl Fanout {
     }
 
     /// Sends one subscriber of a paced class what it was not shown.
-    fn bring_to_now(&mut self, class: Pending, position: usize) {
+    fn bring_to_now(&mut self, class: ClassAt, position: usize) {
         let wanted = self.ledger.class(class);
         let (key, shown) = (wanted.subscribers[position], wanted.shown[position]);
         let now = self.ledger.shown_now(class.0, wanted.topic);
@@ -43,7 +43,7 @@ impl Fanout {
             return self.outboxes.close(key, CloseCode::ResyncNeeded, reason);
         };
         self.tell(key, told);
-        self.ledger.take_up_base(class, now);
+        self.ledger.stand_at_base(class, now);
         self.ledger.give_back_base(class, shown);
         self.ledger.class_mut(class).shown[position] = now;
     }

@@ -74,17 +74,13 @@ impl Fanout {
         }
         let (from, to) = (self.class_of(held), self.class_of(new));
         let standing = match held.standing {
-            Standing::Listed(_) => Standing::Behind(self.detach(key, held)),
+            Standing::Listed(_) => Standing::Behind(self.detach(held)),
             standing => standing,
         };
-        if let Standing::Behind(shown @ Shown::UpTo(sequence)) = standing {
-            let top = self.ledger.class(from).bases.top(sequence).cloned();
-            self.ledger.move_base(to, shown, top);
-            self.ledger.give_back_base(from, shown);
-        } else if let Standing::Resuming(sequence) = standing {
-            let top = self.ledger.class(from).bases.top(sequence).cloned();
-            self.ledger.move_base(to, Shown::UpTo(sequence), top);
-            self.ledger.give_back_base(from, Shown::UpTo(sequence));
+        match standing {
+            Standing::Behind(shown) => self.ledger.move_base(from, to, shown),
+            Standing::Resuming(shown) => self.ledger.move_base(from, to, Shown::UpTo(shown)),
+            Standing::Listed(_) => {}
         }
         if let Some(session) = self.outboxes.session_mut(key) {
             session.alter(Held { standing, ..new });

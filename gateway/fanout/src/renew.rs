@@ -3,7 +3,7 @@
 //! The same as after a lap, for one symbol: everybody is brought up to date by ordinary frames, and
 //! trades that nobody holds any more are announced, or end the session that cannot be told.
 
-use market::{OutOfStep, Tick};
+use market::{Channel, OutOfStep, Tick};
 
 use crate::encode;
 use crate::fanout::Fanout;
@@ -19,7 +19,11 @@ impl Fanout {
         let Some(new) = ledger.truth.symbol(id) else { return Ok(()) };
         let state = new.state;
         ledger.history.note_renewal(id, &old, new);
-        ledger.keep_bases_ready(id, &old);
+        ledger.replaced.symbols.push((id, old.clone()));
+        self.ledger.list_paced(id, self.now);
+        if old.sequence(Channel::Trade) < self.ledger.sequence(id, Channel::Trade) {
+            self.let_tickers_pass(id);
+        }
         for place in 0..self.ledger.interests[id.index()].classes.len() {
             let class = (id, place as u32);
             let topic = self.ledger.class(class).topic;

@@ -12,21 +12,13 @@ use wire::topic::Topic;
 
 use crate::encode;
 use crate::fanout::Fanout;
-use crate::interest::Interest;
-use crate::pace::Pending;
+use crate::interest::ClassAt;
 use crate::shown::{Manner, Shown};
 
 impl Fanout {
     /// Replaces the replica by `truth`, which must come from the same ingest and be newer.
     pub fn handle_truth(&mut self, truth: Truth) {
-        let old = std::mem::replace(&mut self.ledger.truth, truth);
-        let new = &self.ledger.truth;
-        self.ledger.interests.resize_with(new.symbol_count(), Interest::default);
-        let trades_shown = |id| old.symbol(id).map_or(0, |s| s.sequence(Channel::Trade));
-        self.ledger.history.begin_anew(new, trades_shown);
-        for (id, symbol) in old.symbols() {
-            self.ledger.keep_bases_ready(id, symbol);
-        }
+        let old = self.ledger.begin_anew(truth);
         let channel = Topic::Instrument.channel();
         let mut redefined = Vec::new();
         let mut restated: Vec<(SymbolId, State)> = Vec::new();
@@ -44,6 +36,10 @@ impl Fanout {
             }
         }
         for (id, old) in old.symbols() {
+            self.ledger.list_paced(id, self.now);
+            if old.sequence(Channel::Trade) < self.ledger.sequence(id, Channel::Trade) {
+                self.let_tickers_pass(id);
+            }
             for place in 0..self.ledger.interests[id.index()].classes.len() {
                 let class = (id, place as u32);
                 let topic = self.ledger.class(class).topic;
@@ -61,13 +57,10 @@ impl Fanout {
 
     /// Everybody on a class's list was shown so much, and hears the rest; in a paced class, at the
     /// end of the bucket.
-    pub(crate) fn bring_class_to_now(&mut self, class: Pending, shown: Shown) {
+    pub(crate) fn bring_class_to_now(&mut self, class: ClassAt, shown: Shown) {
         let wanted = self.ledger.class(class);
-        if wanted.subscribers.is_empty() {
+        if wanted.subscribers.is_empty() || wanted.kind.pace.is_paced() {
             return;
-        }
-        if wanted.kind.pace.is_paced() {
-            return self.ledger.list_pending(class, self.now);
         }
         let Self { ledger, limits, outboxes, counters, .. } = self;
         let told = ledger.catch_up(class, shown, Manner::Merge, limits, outboxes, counters);

@@ -95,7 +95,7 @@ impl Fanout {
         self.ledger.give_back_base(class, shown);
         let now = self.ledger.shown_now(held.symbol, held.topic);
         if held.kind.pace.is_paced() {
-            self.ledger.take_up_base(class, now);
+            self.ledger.stand_at_base(class, now);
         }
         self.relist(key, held, now);
         self.tell_news(key, held) || !told.frames.is_empty()

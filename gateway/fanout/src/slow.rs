@@ -1,9 +1,9 @@
 //! A session whose socket is full: it leaves every list and keeps marks; what it missed it hears in
 //! one piece once it reads again.
 //!
-//! **Invariant:** while a session is behind, an update costs it nothing: no frame is made, linked or
-//! copied for it. What it holds of the market is one mark per subscription, and for books one base
-//! shared by all who fell behind at the same update.
+//! **Invariant:** while a session is behind, an update costs it nothing: no frame is made, linked
+//! or copied for it. What it holds of the market is one mark per subscription, and for books one
+//! base shared by all who fell behind at the same update.
 
 use wire::close::CloseCode;
 use wire::notice;
@@ -52,19 +52,24 @@ impl Fanout {
     fn fall_back(&mut self, key: SessionKey, mark: Origin) {
         let Some(session) = self.outboxes.session(key) else { return };
         let Some(held) = session.find(mark.symbol, mark.topic) else { return };
+        let class = self.class_of(held);
         match held.standing {
             Standing::Listed(_) => {
-                let now = self.detach(key, held);
-                self.exchange_base(key, held, now, mark.shown);
-                self.stand(key, held, Standing::Behind(mark.shown));
+                let shown = self.shown_listed(held);
+                self.unlist(held);
+                self.ledger.stand_at_base(class, mark.shown);
+                if held.kind.pace.is_paced() {
+                    self.ledger.give_back_base(class, shown);
+                }
             }
             // It was given another pace behind a frame that was not sent.
             Standing::Behind(at) if mark.shown.is_before(at) => {
-                self.exchange_base(key, held, at, mark.shown);
-                self.stand(key, held, Standing::Behind(mark.shown));
+                self.ledger.stand_at_base(class, mark.shown);
+                self.ledger.give_back_base(class, at);
             }
-            Standing::Behind(_) | Standing::Resuming(_) => {}
+            Standing::Behind(_) | Standing::Resuming(_) => return,
         }
+        self.stand(key, held, Standing::Behind(mark.shown));
     }
 
     fn leave_lists(&mut self, key: SessionKey) {
@@ -74,35 +79,32 @@ impl Fanout {
         {
             at += 1;
             if held.standing.is_listed() {
-                let shown = self.detach(key, held);
+                let shown = self.detach(held);
                 self.stand(key, held, Standing::Behind(shown));
             }
         }
     }
 
     /// Takes a session off a list; it goes on from what is returned, whose base is taken up.
-    pub(crate) fn detach(&mut self, key: SessionKey, held: Held) -> Shown {
-        let class = self.class_of(held);
-        let paced = held.kind.pace.is_paced();
-        let shown = match held.standing {
-            Standing::Listed(position) if paced => {
-                self.ledger.class(class).shown[position as usize]
-            }
-            _ => self.ledger.shown_now(held.symbol, held.topic),
-        };
+    pub(crate) fn detach(&mut self, held: Held) -> Shown {
+        let shown = self.shown_listed(held);
         self.unlist(held);
-        if !paced && !self.ledger.take_up_base(class, shown) {
-            self.outboxes.close(key, CloseCode::ResyncNeeded, "the book cannot be made good");
+        if !held.kind.pace.is_paced() {
+            let class = self.class_of(held);
+            self.ledger.stand_at_base(class, shown);
         }
         shown
     }
 
-    fn exchange_base(&mut self, key: SessionKey, held: Held, from: Shown, to: Shown) {
+    /// What a listed subscriber was shown. Of a paced one the base is taken up already.
+    fn shown_listed(&mut self, held: Held) -> Shown {
         let class = self.class_of(held);
-        if !self.ledger.take_up_base(class, to) {
-            self.outboxes.close(key, CloseCode::ResyncNeeded, "the book cannot be made good");
+        match held.standing {
+            Standing::Listed(position) if held.kind.pace.is_paced() => {
+                self.ledger.class(class).shown[position as usize]
+            }
+            _ => self.ledger.shown_now(held.symbol, held.topic),
         }
-        self.ledger.give_back_base(class, from);
     }
 
     pub(crate) fn stand(&mut self, key: SessionKey, held: Held, standing: Standing) {

@@ -246,7 +246,7 @@ impl Fanout {
             _ if !snapshot => {
                 let now = self.ledger.shown_now(id, topic);
                 let class = self.class_of(held);
-                self.ledger.take_up_base(class, now);
+                self.ledger.stand_at_base(class, now);
                 held.standing = Standing::Behind(now);
             }
             _ => {}
@@ -324,8 +324,8 @@ impl Fanout {
         self.ack(key, &answer, terms_of(wanted), envelope);
     }
 
-    /// What a session holds of a symbol, or of all that match a pattern, in its own order; none when
-    /// there is no such symbol.
+    /// What a session holds of a symbol, or of all that match a pattern, in its own order; none
+    /// when there is no such symbol.
     pub(crate) fn held_by_name(
         &self,
         key: SessionKey,
@@ -333,18 +333,18 @@ impl Fanout {
         name: &str,
     ) -> Option<Vec<Held>> {
         let truth = &self.ledger.truth;
-        let id = truth.find(name);
-        let is_of = |held: &Held, id| id == Some(truth.original(held.symbol));
-        if pattern.is_none() && id.is_none() {
-            return None;
-        }
-        let is_named = |held: &&Held| match pattern {
-            Some(pattern) => truth
-                .symbol(held.symbol)
-                .is_some_and(|symbol| pattern.matches(&symbol.instrument.symbol)),
-            None => is_of(held, id),
-        };
         let session = self.outboxes.session(key)?;
+        let Some(pattern) = pattern else {
+            let family = truth.family(truth.find(name)?);
+            let mut held: Vec<Held> =
+                family.flat_map(|id| session.held_of(id).iter().copied()).collect();
+            held.sort_by_key(|held| held.symbol);
+            return Some(held);
+        };
+        let is_named = |held: &&Held| {
+            let symbol = truth.symbol(held.symbol);
+            symbol.is_some_and(|symbol| pattern.matches(&symbol.instrument.symbol))
+        };
         Some(session.held.iter().filter(is_named).copied().collect())
     }
 

@@ -117,8 +117,8 @@ impl Fanout {
     }
 }
 
-/// The name of a topic's numbering: its channel's, and what tells it from others of the channel that
-/// are numbered apart.
+/// The name of a topic's numbering: its channel's, and what tells it from others of the channel
+/// that are numbered apart.
 const fn numbering(topic: Topic) -> &'static str {
     match topic {
         Topic::TickerOnQuote => "ticker:bbo",

@@ -1,7 +1,7 @@
 //! Requests too large for one cycle: worked off some symbols at a time, each session's in order.
 //!
-//! **Invariant:** requests of one session are answered in the order they came, pings apart. While its
-//! socket is full, its requests wait, so that answers cannot pile up.
+//! **Invariant:** requests of one session are answered in the order they came, pings apart. While
+//! its socket is full, its requests wait, so that answers cannot pile up.
 
 use std::collections::VecDeque;
 

@@ -203,6 +203,52 @@ fn a_pending_quote_goes_out_before_the_trade() {
 }
 
 #[test]
+fn behind_a_lap_as_well_the_quote_goes_out_before_the_trades() {
+    let mut scene = Scene::new(&["A"]);
+    scene.at(1_000_000_000);
+    scene.tick(A, quote(10));
+    let key = scene.open();
+    scene.ask(key, &quotes(r#","conflate_ms":1000"#));
+    scene.ask(key, &subscribe("trade", ""));
+    scene.written(key);
+    scene.fold(A, quote(11));
+    scene.fold(A, trade(1));
+    scene.fanout.handle_truth(scene.ingest.clone());
+    let text = scene.written(key);
+    let (quote_at, trade_at) = (text.find(r#""bid":11"#), text.find("trade_id"));
+    assert!(quote_at.is_some() && quote_at < trade_at, "{text}");
+}
+
+#[test]
+fn however_late_a_shard_is_two_frames_of_a_pace_are_never_closer_than_half_of_it() {
+    const MS: u64 = 1_000_000;
+    let mut rng = fastrand::Rng::with_seed(6);
+    let mut scene = Scene::new(&["A"]);
+    scene.at(1_000 * MS);
+    scene.tick(A, quote(10));
+    let key = scene.open();
+    scene.ask(key, &quotes(r#","conflate_ms":100"#));
+    scene.written(key);
+    let (mut now, mut told_at, mut told, mut closest) = (1_000 * MS, 0, 0, u64::MAX);
+    for bid in 11..3000 {
+        // Ticks every 20 ms or so; now and then the shard is kept from running, or lapped.
+        now += if rng.u32(..20) == 0 { rng.u64(..700 * MS) } else { rng.u64(..40 * MS) };
+        scene.at(now);
+        if rng.u32(..50) == 0 {
+            scene.fold(A, quote(bid));
+            scene.fanout.handle_truth(scene.ingest.clone());
+        } else {
+            scene.tick(A, quote(bid));
+        }
+        if scene.written(key).contains("\"bid\"") {
+            closest = closest.min(now - told_at);
+            (told_at, told) = (now, told + 1);
+        }
+    }
+    assert!(closest >= 50 * MS && told > 500, "{closest} ns, {told} frames");
+}
+
+#[test]
 fn a_pace_changes_while_running_without_a_second_snapshot() {
     let mut scene = Scene::new(&["A"]);
     scene.at(1_000_000_000);

@@ -125,7 +125,11 @@ fn memory_lines(config: &Config, population: Population, line: &mut impl FnMut(S
         config::SESSION_BYTES,
         config::SUBSCRIPTION_BYTES
     ));
-    line(format!("  at most {} MiB more for outboxes", mib(memory.outboxes_bytes_max)));
+    line(format!(
+        "  at most {} MiB more for outboxes, and {} for the books that slow sessions hold",
+        mib(memory.outboxes_bytes_max),
+        mib(memory.bases_bytes_max)
+    ));
 }
 
 /// Rounded up: what is asked for is to suffice.
@@ -195,6 +199,7 @@ fn json(file: &Path, loaded: &Loaded, population: Population) -> Value {
             "session_bytes": config::SESSION_BYTES,
             "subscription_bytes": config::SUBSCRIPTION_BYTES,
             "outboxes_bytes_max": memory.outboxes_bytes_max,
+            "bases_bytes_max": memory.bases_bytes_max,
             "reckoned": {
                 "sessions": population.sessions,
                 "subscriptions": population.subscriptions,

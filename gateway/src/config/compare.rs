@@ -73,6 +73,7 @@ fn door_keys(changes: &mut Changes, old: &mut Door, new: &Door) {
             header_timeout = "door.header_timeout_ms",
             header_bytes_max = "door.header_bytes_max",
             sessions_max = "door.sessions_max",
+            mailbox_wait = "door.mailbox_wait_ms",
             origins = "door.origins",
             origin_required = "door.origin_required",
         ]
@@ -97,6 +98,7 @@ fn shard_keys(changes: &mut Changes, old: &mut Shard, new: &Shard) {
             slow_cleared_bytes = "shard.slow_cleared_bytes",
             write_timeout = "shard.write_timeout_ms",
             trades_behind_max = "shard.trades_behind_max",
+            bases_bytes_max = "shard.bases_bytes_max",
             slice_bytes_max = "shard.slice_bytes_max",
             slice_symbols_max = "shard.slice_symbols_max",
             message_bytes_max = "shard.message_bytes_max",

@@ -20,6 +20,8 @@ pub const SESSION_BYTES: u64 = 4352;
 pub const SUBSCRIPTION_BYTES: u64 = 128;
 /// Bytes of a session that does not read: a sealed record, and what else waits for it.
 pub const STOPPED_BYTES: u64 = 20 << 10;
+/// Bytes of a book of ten levels a side that is kept for who does not read, were it shared with nobody.
+const KEPT_BYTES: u64 = 1 << 10;
 /// Bytes that the kernel takes for a connection: the socket, its file, its place in a poller.
 pub const SOCKET_BYTES: u64 = 4 << 10;
 /// What the kernel lets a connection have by itself (the usual end of `net.ipv4.tcp_wmem`).
@@ -38,6 +40,8 @@ pub struct MemoryEstimate {
     pub sessions_bytes_max: u64,
     /// With every session's outbox full.
     pub outboxes_bytes_max: u64,
+    /// With as many books kept for slow and paced sessions as may be.
+    pub bases_bytes_max: u64,
 }
 
 /// Who is there.
@@ -65,9 +69,16 @@ pub struct Reckoning {
 impl MemoryEstimate {
     /// All of it.
     pub fn bytes_max(&self) -> u64 {
-        [self.fixed_bytes, self.books_bytes_max, self.arrivals_bytes_max, self.sessions_bytes_max]
-            .into_iter()
-            .fold(self.outboxes_bytes_max.saturating_add(BASE_BYTES), u64::saturating_add)
+        [
+            self.fixed_bytes,
+            self.books_bytes_max,
+            self.arrivals_bytes_max,
+            self.sessions_bytes_max,
+            self.outboxes_bytes_max,
+            self.bases_bytes_max,
+        ]
+        .into_iter()
+        .fold(BASE_BYTES, u64::saturating_add)
     }
 }
 
@@ -111,6 +122,8 @@ impl Config {
             arrivals_bytes_max: self.door.arriving_max as u64 * ARRIVAL_BYTES,
             sessions_bytes_max: sessions * SESSION_BYTES,
             outboxes_bytes_max: sessions.saturating_mul(self.shard.outbox_bytes_max as u64),
+            bases_bytes_max: (self.shard.count as u64)
+                .saturating_mul(self.shard.bases_bytes_max as u64),
         }
     }
 
@@ -119,12 +132,14 @@ impl Config {
         let limits = self.memory();
         let Population { sessions, subscriptions, stopped } = population;
         let each = SESSION_BYTES.saturating_add(subscriptions.saturating_mul(SUBSCRIPTION_BYTES));
+        let kept = stopped.saturating_mul(subscriptions).saturating_mul(KEPT_BYTES);
         let own = [
             limits.fixed_bytes,
             limits.books_bytes_max,
             limits.arrivals_bytes_max,
             sessions.saturating_mul(each),
             stopped.saturating_mul(STOPPED_BYTES),
+            kept.min(limits.bases_bytes_max),
         ];
         // A dashboard that stops has acknowledged all that it has room for: what is unsent waits.
         let limit = |bytes: u64| if bytes == 0 { u64::MAX } else { bytes };

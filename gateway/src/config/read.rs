@@ -80,6 +80,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
     // hyper does not read heads into less than 8 KiB.
     let header_bytes_max = size(&mut section, "header_bytes_max", 8192, MIB, 16_384);
     let arriving_max = size(&mut section, "arriving_max", 1, 100_000, 1024);
+    let mailbox_wait = millis(&mut section, "mailbox_wait_ms", 0, MINUTE_MS, 2000);
     let crowd = read_crowd(&mut section);
     let sessions_max = size(&mut section, "sessions_max", 1, 1_000_000, 10_000);
     let memory_bytes_max = size(&mut section, "memory_bytes_max", 0, 1024 * GIB, 0);
@@ -99,6 +100,7 @@ fn read_door(mut section: Section<'_, '_>, folder: &Path) -> Option<Door> {
         header_timeout,
         header_bytes_max,
         arriving_max,
+        mailbox_wait,
         crowd,
         sessions_max,
         memory_bytes_max,
@@ -211,6 +213,7 @@ fn read_shard(mut section: Section<'_, '_>) -> Shard {
         slow_cleared_bytes: size(s, "slow_cleared_bytes", 0, GIB, 65_536),
         write_timeout: millis(s, "write_timeout_ms", 100, HOUR_MS, 10_000),
         trades_behind_max: size(s, "trades_behind_max", 1, 1_000_000, 1000),
+        bases_bytes_max: size(s, "bases_bytes_max", 0, 64 * GIB, 64 * MIB),
         slice_bytes_max: size(s, "slice_bytes_max", 16_384, GIB, 262_144),
         slice_symbols_max: size(s, "slice_symbols_max", 1, 1_000_000, 128),
         history_bytes_max: size(s, "history_bytes_max", 0, 64 * GIB, 64 * MIB),

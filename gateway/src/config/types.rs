@@ -53,6 +53,8 @@ pub struct Door {
     pub header_bytes_max: usize,
     /// Connections that are between accept and upgrade at once; more are closed at accept.
     pub arriving_max: usize,
+    /// How long an upgrade waits while the shards' mailboxes are full; then it is answered 503.
+    pub mailbox_wait: Duration,
     /// How many of them may be of one address, and how fast they may come.
     pub crowd: Crowd,
     /// Sessions of the whole gateway; more are answered 503.
@@ -178,7 +180,7 @@ pub struct Shard {
     pub record_bytes_max: usize,
     /// Least time between two cycles that write; zero writes as soon as there is something.
     pub flush_window: Duration,
-    /// Arrivals waiting for one shard; more are answered 503.
+    /// Arrivals waiting for one shard; more wait at the door.
     pub mailbox_max: usize,
     /// Bytes of answers and notices waiting for one session, and the most that one may be behind
     /// who asked to be closed then; beyond it the session is closed as too slow (4001).
@@ -191,6 +193,8 @@ pub struct Shard {
     pub write_timeout: Duration,
     /// Trades of a symbol that a slow session is still told one by one.
     pub trades_behind_max: usize,
+    /// Bytes of books that a shard keeps as they were shown to sessions that are slow or paced.
+    pub bases_bytes_max: usize,
     /// Bytes of snapshots and catching up that one session is served per cycle.
     pub slice_bytes_max: usize,
     /// Symbols of large requests that are worked off per cycle.

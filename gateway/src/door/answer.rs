@@ -85,8 +85,8 @@ fn whole(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer 
     answer
 }
 
-/// Adds what a browser is to know of every answer but the one that ends HTTP: nothing is guessed, framed or run that the
-/// answer does not allow itself, and the next visit is by https.
+/// Adds what a browser is to know of every answer but the one that ends HTTP: nothing is guessed,
+/// framed or run that the answer does not allow itself, and the next visit is by https.
 pub(super) fn harden(answer: &mut Answer, hsts: Duration) {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return;

@@ -1,9 +1,9 @@
 //! Whether the process has memory for one more session.
 //!
-//! Used by the door's thread alone. The measure is the kernel's: resident memory, read anew for each
-//! upgrade, which costs some tens of microseconds beside a handshake's half a millisecond.
-//! **Invariant:** it never shuts for ever: an allocator keeps what a session leaves behind for the next, so
-//! at the budget there is room for as many sessions as there were when it was reached.
+//! Used by the door's thread alone. The measure is the kernel's: resident memory, read anew for
+//! each upgrade, which costs some tens of microseconds beside a handshake's half a millisecond.
+//! **Invariant:** it never shuts for ever: an allocator keeps what a session leaves behind for the
+//! next, so at the budget there is room for as many sessions as there were when it was reached.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -7,12 +7,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hyper::http::StatusCode;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rustls::AlertDescription;
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 use wire::close::CloseCode;
 
 use super::Hall;
@@ -22,16 +24,35 @@ use super::upgrade::Refusal;
 use crate::metrics::UpgradeRefusal;
 use crate::shard::{Arrival, Mailbox, Place};
 
+/// How often whoever is next looks whether a mailbox has a place again: shards take some at a time.
+const MAILBOX_LOOK: Duration = Duration::from_millis(2);
+
 /// A place among the sessions, held from the 101 until a shard counts the session itself.
 pub(super) struct Reservation {
     hall: Arc<Hall>,
 }
 
 impl Reservation {
-    /// A place, unless the gateway is full.
-    pub(super) fn take(hall: &Arc<Hall>) -> Result<Self, Refusal> {
-        let full =
-            |reason, words| Refusal { reason, status: StatusCode::SERVICE_UNAVAILABLE, words };
+    /// A place, unless the gateway is full. Where it is only the mailboxes that are, because the
+    /// shards are busy with those who came before, it is waited for, first come, first served.
+    /// Cancel-safe.
+    pub(super) async fn take(hall: &Arc<Hall>) -> Result<Self, Refusal> {
+        let in_turn = async {
+            let _turn = hall.turn.lock().await;
+            loop {
+                if let Some(reservation) = Self::try_take(hall)? {
+                    return Ok(reservation);
+                }
+                tokio::time::sleep(MAILBOX_LOOK).await;
+            }
+        };
+        timeout(hall.settings().mailbox_wait, in_turn)
+            .await
+            .unwrap_or_else(|_| Err(full(UpgradeRefusal::MailboxFull, "too many arrive at once")))
+    }
+
+    /// None where the mailboxes are full.
+    fn try_take(hall: &Arc<Hall>) -> Result<Option<Self>, Refusal> {
         // Relaxed: the door's thread alone changes `handing`; the shards' loads are plain counts.
         let handing = hall.handing.load(Ordering::Relaxed);
         let sessions: usize = hall.mailboxes.iter().map(Mailbox::load).sum();
@@ -41,12 +62,17 @@ impl Reservation {
         if !hall.budget.has_room(sessions + handing) {
             return Err(full(UpgradeRefusal::MemoryBudget, "no memory is left for a session"));
         }
-        if !hall.mailboxes.iter().any(Mailbox::has_room) {
-            return Err(full(UpgradeRefusal::MailboxFull, "too many arrive at once"));
+        // Those on their way find a place as well: what is said with a 101 holds.
+        if hall.mailboxes.iter().map(Mailbox::room).sum::<usize>() <= handing {
+            return Ok(None);
         }
         hall.handing.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { hall: Arc::clone(hall) })
+        Ok(Some(Self { hall: Arc::clone(hall) }))
     }
+}
+
+const fn full(reason: UpgradeRefusal, words: &'static str) -> Refusal {
+    Refusal { reason, status: StatusCode::SERVICE_UNAVAILABLE, words }
 }
 
 impl Drop for Reservation {
@@ -103,7 +129,7 @@ fn offer(mut arrival: Arrival, hall: &Hall) {
             Err(back) => arrival = *back,
         }
     }
-    // There was room when 101 was said, and others took it since.
+    // There was a place when 101 was said: the shard has stopped since.
     hall.metrics().upgrades_refused.of(UpgradeRefusal::MailboxFull).inc();
     turn_away(arrival, CloseCode::Overloaded, "too many arrive at once");
 }

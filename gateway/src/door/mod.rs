@@ -127,6 +127,8 @@ struct Hall {
     crowd: Mutex<Crowd>,
     /// Upgrades answered 101 and not handed over yet.
     handing: AtomicUsize,
+    /// Held by who is next to get a place; fair.
+    turn: tokio::sync::Mutex<()>,
     budget: Budget,
     handshake_lines: Throttle,
     /// Tells the thread of a panic that it may not survive.
@@ -219,6 +221,7 @@ impl Hall {
             mailboxes: surroundings.mailboxes,
             gate: surroundings.gate,
             metrics: surroundings.metrics,
+            turn: tokio::sync::Mutex::default(),
             handing: AtomicUsize::new(0),
             handshake_lines: Throttle::new(),
             alarm,

@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::http::StatusCode;
+use hyper::http::{StatusCode, request};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -151,11 +151,11 @@ async fn converse<S>(
 {
     let settings = hall.settings();
     let hsts = settings.hsts;
-    let service = service_fn(|request| {
-        let mut answer = answer_to(request, hall, visitor, granted);
+    let service = service_fn(|request| async {
+        let mut answer = answer_to(request, hall, visitor, granted).await;
         answer::harden(&mut answer, hsts);
         hall.metrics().http_requests.of(answer::label(answer.status())).inc();
-        async { Ok::<_, Infallible>(answer) }
+        Ok::<_, Infallible>(answer)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -213,7 +213,7 @@ fn count_error(error: &hyper::Error, hall: &Hall) {
     hall.metrics().http_requests.of(label).inc();
 }
 
-fn answer_to(
+async fn answer_to(
     mut request: Request<Incoming>,
     hall: &Arc<Hall>,
     visitor: &Visitor,
@@ -238,15 +238,9 @@ fn answer_to(
     }
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
-    let settings = hall.settings();
-    let origins = Origins { list: &settings.origins, is_required: settings.origin_required };
-    let switched = upgrade::check(&head, origins)
-        .and_then(|()| Reservation::take(hall))
-        .and_then(|reservation| Ok((reservation, hall.gate.pass(&head, visitor, hall.metrics())?)))
-        .and_then(|(reservation, pass)| Ok((reservation, pass, upgrade::switch(head)?)));
-    match switched {
+    match let_in(head, hall, visitor).await {
         Ok((reservation, pass, answer)) => {
-            let until = Instant::now() + settings.header_timeout;
+            let until = Instant::now() + hall.settings().header_timeout;
             *granted.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(Granted { on_upgrade, is_echo, reservation, pass, until });
             answer
@@ -258,4 +252,17 @@ fn answer_to(
 fn refused(refusal: Refusal, hall: &Hall) -> Answer {
     hall.metrics().upgrades_refused.of(refusal.reason).inc();
     answer::refused(refusal)
+}
+
+async fn let_in(
+    head: request::Parts,
+    hall: &Arc<Hall>,
+    visitor: &Visitor,
+) -> Result<(Reservation, Pass, Answer), Refusal> {
+    let settings = hall.settings();
+    let origins = Origins { list: &settings.origins, is_required: settings.origin_required };
+    upgrade::check(&head, origins)?;
+    let reservation = Reservation::take(hall).await?;
+    let pass = hall.gate.pass(&head, visitor, hall.metrics())?;
+    Ok((reservation, pass, upgrade::switch(head)?))
 }

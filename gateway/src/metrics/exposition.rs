@@ -222,6 +222,12 @@ fn write_shards(shards: &[ShardMetrics], text: &mut Text) {
         &s.fallen_behind
     });
     all.gauge("sessions_behind", "Sessions behind now.", |s| &s.sessions_behind);
+    all.gauge("bases_bytes", "Books kept for sessions that are behind or paced.", |s| {
+        &s.bases_bytes
+    });
+    all.counter("bases_refused_total", "Such books for which there was no room.", |s| {
+        &s.bases_refused
+    });
     all.counter("slow_warnings_total", "Warnings of being slow.", |s| &s.slow_warnings);
     all.family("resumes_total", "Subscriptions that asked to resume.", |s| &s.resumes);
     all.counter("revoked_total", "Subscriptions that rights ended or lowered.", |s| &s.revoked);

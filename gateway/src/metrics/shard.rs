@@ -133,6 +133,10 @@ pub struct ShardMetrics {
     pub fallen_behind: Counter,
     /// Sessions that are behind now.
     pub sessions_behind: Gauge,
+    /// Bytes of books kept as they were shown to sessions that are behind or paced.
+    pub bases_bytes: Gauge,
+    /// Such books for which there was no room.
+    pub bases_refused: Counter,
     /// Warnings of being slow.
     pub slow_warnings: Counter,
     /// Subscriptions that asked to go on where they had left off, by outcome.

@@ -1,7 +1,7 @@
 //! The way from door to shard: one upgraded connection at a time through a bounded mailbox.
 //!
-//! The door offers, the shard takes; a full mailbox hands the arrival back, so that the door can
-//! say 503 instead of letting it wait unseen.
+//! The door offers, the shard takes. The door gives out no more places than there are, so that who
+//! was answered 101 finds one; a mailbox that is full all the same hands the arrival back.
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -85,9 +85,9 @@ impl Mailbox {
         }
     }
 
-    /// Whether an offer would be taken now, as far as one can know without making it.
-    pub fn has_room(&self) -> bool {
-        !self.sender.is_full()
+    /// How many offers would be taken now. The door alone makes offers, so it only grows meanwhile.
+    pub fn room(&self) -> usize {
+        self.sender.capacity().unwrap_or(usize::MAX) - self.sender.len()
     }
 
     /// Sessions served plus arrivals waiting: the door's measure of where there is room.

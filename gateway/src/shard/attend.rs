@@ -104,6 +104,7 @@ pub(super) fn limits(settings: &config::Shard, credentials_timeout: Duration) ->
         slow_cleared_bytes: settings.slow_cleared_bytes as u64,
         write_timeout_ns: nanos(settings.write_timeout),
         trades_behind_max: settings.trades_behind_max as u64,
+        bases_bytes_max: settings.bases_bytes_max,
         slice_bytes_max: settings.slice_bytes_max,
         slice_symbols_max: settings.slice_symbols_max,
         history: HistoryLimits {

@@ -1,6 +1,8 @@
-//! The shard's connections beside the fan-out's sessions: socket events in, frames out.
+//! The shard's connections beside the fan-out's sessions: who is open, read, written and ended
+//! when.
 //!
-//! A connection and a session have the same number. Sockets are edge-triggered: whoever stops
+//! A connection and a session have the same number. What is read goes through an `Ear`, what is
+//! written through the `Writer`. Sockets are edge-triggered: whoever stops
 //! reading before a socket is dry stays on the list of the unread.
 
 use std::net::IpAddr;
@@ -10,17 +12,16 @@ use market::Nanos;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use wire::close::CloseCode;
-use wire::frame::Kind;
 use wire::inbound::{self, Inbound};
 
 use super::Arrival;
 use super::caller::Caller;
-use super::connection::{Broken, Connection, Received, Written};
-use super::guard::{Fence, guarded};
-use crate::clock;
+use super::connection::{Broken, Connection, Received};
+use super::ear::Ear;
+use super::guard::Fence;
+use super::writer::{Output, Writer};
 use crate::config;
-use crate::faults;
-use crate::latency::{Latency, Station, Stretch};
+use crate::latency::Latency;
 use crate::metrics::CloseReason;
 use crate::seat::Seat;
 
@@ -35,17 +36,6 @@ const FRAGMENTS_MAX: u32 = 1024;
 /// What an echo session may send: a suite of tests tries sizes that no dashboard needs.
 const ECHO_LIMITS: inbound::Limits =
     inbound::Limits { message_bytes_max: 32 << 20, fragments_max: 1 << 20, is_binary_taken: true };
-
-/// Totals of one cycle's writing.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Output {
-    pub(super) frames: u64,
-    pub(super) plain_bytes: u64,
-    pub(super) tls_bytes: u64,
-    pub(super) records: u64,
-    pub(super) sends: u64,
-    pub(super) blocked: u64,
-}
 
 /// All connections of a shard.
 pub(super) struct Connections {
@@ -68,19 +58,11 @@ pub(super) struct Connections {
     received_bytes: u64,
     limits: inbound::Limits,
     fence: Fence,
-    /// Plain bytes given to TLS at a time; the last frame may exceed it.
-    record_bytes_max: usize,
     /// Where all that comes is opened.
     buffer: Box<[u8]>,
     text: Vec<u8>,
-    /// Where all that goes is gathered and sealed.
-    arena: Vec<u8>,
-    /// When the updates among them were read from their venue, and written into the ring.
-    stamps: Vec<(Nanos, Nanos)>,
-    /// When the last send returned.
-    written_at: Nanos,
-    publish_to_sent: Station,
-    recv_to_sent: Station,
+    /// Through which all that goes is written.
+    pub(super) writer: Writer,
 }
 
 impl Connections {
@@ -105,14 +87,9 @@ impl Connections {
                 is_binary_taken: false,
             },
             fence: Fence::default(),
-            record_bytes_max: settings.record_bytes_max,
             buffer: vec![0; READ_BYTES_MAX].into(),
             text: Vec::new(),
-            arena: Vec::with_capacity(2 * record::PLAIN_BYTES_MAX),
-            stamps: Vec::new(),
-            written_at: Nanos::UNKNOWN,
-            publish_to_sent: latency.shard_station(Stretch::PublishToSent, shard),
-            recv_to_sent: latency.shard_station(Stretch::RecvToSent, shard),
+            writer: Writer::new(shard, settings.record_bytes_max, latency),
         }
     }
 
@@ -238,8 +215,8 @@ impl Connections {
         self.list_unread(key);
     }
 
-    /// Writes sessions that have something to send, up to `count_max` of them, in the order in which
-    /// it came; true when some may be left.
+    /// Writes sessions that have something to send, up to `count_max` of them, in the order in
+    /// which it came; true when some may be left.
     pub(super) fn write_some(
         &mut self,
         count_max: usize,
@@ -248,69 +225,14 @@ impl Connections {
     ) -> bool {
         for _ in 0..count_max {
             let Some(key) = fanout.poll_dirty() else { return false };
-            if let Err(broken) = self.write(key, fanout, output) {
+            let Some(Some((_, connection))) = self.open.get_mut(key.index()) else { continue };
+            if let Err(broken) = self.writer.write(key, connection, fanout, output) {
                 self.drop_broken(key, broken, fanout);
             } else {
                 self.end_if_closed(key, fanout);
             }
         }
         true
-    }
-
-    /// Begins a cycle's writing at `now`.
-    pub(super) const fn begin_writing(&mut self, now: Nanos) {
-        self.written_at = now;
-    }
-
-    /// When the last send returned.
-    pub(super) const fn written_at(&self) -> Nanos {
-        self.written_at
-    }
-
-    fn write(
-        &mut self,
-        key: SessionKey,
-        fanout: &mut Fanout,
-        output: &mut Output,
-    ) -> Result<(), Broken> {
-        let Some(Some((_, connection))) = self.open.get_mut(key.index()) else {
-            return Ok(());
-        };
-        // What was sealed before the socket was full goes first.
-        if !connection.is_blocked {
-            let flushed = guarded(|| connection.flush())?;
-            if flushed.bytes > 0 {
-                fanout.handle_progress(key, self.written_at.0);
-            }
-            output.add(flushed);
-        }
-        let mut is_more = true;
-        while is_more && !connection.is_blocked {
-            let begin = guarded(|| connection.begin(&mut self.arena))?;
-            let lead = self.arena.len();
-            self.stamps.clear();
-            let mut count = 0;
-            let sent = |stamps: Option<market::Stamps>| {
-                count += 1;
-                self.stamps.extend(stamps.map(|stamps| (stamps.recv, stamps.publish)));
-            };
-            let bytes_max = lead + self.record_bytes_max;
-            is_more = fanout.take(key, bytes_max, &mut self.arena, sent, self.written_at.0);
-            output.frames += count;
-            output.plain_bytes += (self.arena.len() - lead) as u64;
-            output.add(guarded(|| connection.send(&mut self.arena, begin))?);
-            // One look at the clock a send: the end of this one is the beginning of the next.
-            let now = clock::now();
-            self.written_at = now;
-            for (received, published) in &self.stamps {
-                self.recv_to_sent.record_span(*received, now);
-                self.publish_to_sent.record_span(*published, now);
-            }
-        }
-        if is_more {
-            fanout.keep(key);
-        }
-        Ok(())
     }
 
     /// Twenty times a second: closes that nobody answered, latencies to hand over.
@@ -337,8 +259,7 @@ impl Connections {
         for key in overdue {
             self.end(key, fanout);
         }
-        self.recv_to_sent.hand_over(now);
-        self.publish_to_sent.hand_over(now);
+        self.writer.hand_over(now);
     }
 
     /// Where a session comes from; none where it has gone.
@@ -410,78 +331,5 @@ impl Connections {
         }
         fanout.handle_gone(key);
         self.ended.push(reason);
-    }
-}
-
-impl Output {
-    fn add(&mut self, written: Written) {
-        self.tls_bytes += written.bytes as u64;
-        self.records += written.records as u64;
-        self.sends += written.sends;
-        self.blocked += u64::from(written.is_blocked);
-    }
-}
-
-/// Brings what one dashboard says to the fan-out.
-struct Ear<'a> {
-    key: SessionKey,
-    is_echo: bool,
-    fanout: &'a mut Fanout,
-    /// The parser changes its own copy.
-    text: &'a mut Vec<u8>,
-    now: Nanos,
-    /// Closed while the fan-out's state changes.
-    fence: &'a Fence,
-}
-
-impl Ear<'_> {
-    /// Runs what listens. A panic in what belongs to the connection closes this session alone; one
-    /// in the fan-out, which all sessions share, goes on and ends the process.
-    fn listen<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Broken>,
-    ) -> Result<T, Broken> {
-        let fence = self.fence;
-        let outcome = fence.guard(|| work(self));
-        if outcome.as_ref().err() == Some(&Broken::Bug) {
-            let sentence = "a fault of the gateway";
-            self.fanout.close(self.key, CloseCode::InternalError, sentence);
-        }
-        outcome
-    }
-
-    fn hear(&mut self, said: &Result<inbound::Event<'_>, inbound::Violation>) {
-        let (key, now) = (self.key, self.now);
-        if let Ok(inbound::Event::Text(text)) = said {
-            faults::trip(faults::Place::Session, text.as_bytes());
-        }
-        self.fence.close();
-        if let Ok(inbound::Event::Text(text)) = said {
-            faults::trip(faults::Place::Shard, text.as_bytes());
-        }
-        match said {
-            Ok(inbound::Event::Text(text)) if self.is_echo => {
-                self.fanout.handle_echo(key, Kind::Text, text.as_bytes(), now.0);
-            }
-            Ok(inbound::Event::Binary(bytes)) => {
-                self.fanout.handle_echo(key, Kind::Binary, bytes, now.0);
-            }
-            Ok(inbound::Event::Text(text)) => {
-                self.text.clear();
-                self.text.extend_from_slice(text.as_bytes());
-                self.fanout.handle_text(key, self.text, now);
-            }
-            Ok(inbound::Event::Ping(payload)) => self.fanout.handle_ping(key, payload, now.0),
-            Ok(inbound::Event::Pong) => self.fanout.handle_pong(key, now.0),
-            Ok(inbound::Event::Close(code)) => {
-                self.fanout.handle_close(key, *code);
-                // Our close may have gone first; then nothing is left to say.
-                self.fanout.mark_dirty(key);
-            }
-            Err(violation) => {
-                self.fanout.handle_violation(key, violation.code, violation.reason, now);
-            }
-        }
-        self.fence.open();
     }
 }

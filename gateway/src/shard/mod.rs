@@ -9,12 +9,14 @@ mod caller;
 mod command;
 mod connection;
 mod connections;
+mod ear;
 mod guard;
 mod parts;
 mod rights;
 mod run;
 mod tally;
 mod window;
+mod writer;
 
 use std::time::Duration;
 

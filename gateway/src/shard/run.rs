@@ -13,11 +13,11 @@ use market::{Nanos, Tick};
 use mio::Events;
 
 use super::attend::{self, Leaving};
-use super::connections::Output;
 use super::nanos;
 use super::parts::{Parts, WAKER};
 use super::tally::{self, Tally};
 use super::window::{FlushWindow, Rest};
+use super::writer::Output;
 use crate::clock;
 use crate::latency::{Station, Stretch};
 
@@ -193,17 +193,17 @@ impl Shard {
     }
 
     /// Writes until nobody has anything to get. Between two handfuls of sessions the ring is looked
-    /// at: whoever waits for its turn gets what came meanwhile along with the rest, and whoever had its
-    /// turn is listed anew, behind the others. So a tick waits for one round of the sessions at most,
-    /// not for the rest of one and then its place in the next. Time and records bound it, because
-    /// frames are kept until the cycle ends and sockets are not heard meanwhile.
+    /// at: whoever waits for its turn gets what came meanwhile along with the rest, and whoever had
+    /// its turn is listed anew, behind the others. So a tick waits for one round of the sessions at
+    /// most, not for the rest of one and then its place in the next. Time and records bound it,
+    /// because frames are kept until the cycle ends and sockets are not heard meanwhile.
     fn write_all(&mut self, now: Nanos) -> Output {
         let mut output = Output::default();
-        self.parts.connections.begin_writing(now);
+        self.parts.connections.writer.begin(now);
         let records_max = self.parts.settings.cycle_records_max;
         let mut records = 0;
         while self.parts.connections.write_some(HANDFUL, &mut self.fanout, &mut output) {
-            let is_late = self.parts.connections.written_at().0 > now.0 + WRITING_NS_MAX;
+            let is_late = self.parts.connections.writer.written_at().0 > now.0 + WRITING_NS_MAX;
             if records < records_max && !is_late && !self.window.is_set() {
                 records += self.drain_ring();
             }

@@ -4,7 +4,7 @@ use fanout::{Counters, Missed};
 use wire::refusal::Code;
 use wire::topic::Topic;
 
-use super::connections::Output;
+use super::writer::Output;
 use crate::metrics::{Channel, Resume, ShardMetrics};
 
 /// Remembers what was counted already, because metrics only grow by what is new.
@@ -41,6 +41,8 @@ impl Tally {
         metrics.resumes.of(Resume::NotRecovered).add(counters.not_resumed - before.not_resumed);
         metrics.revoked.add(counters.revoked - before.revoked);
         metrics.not_granted.add(counters.not_granted - before.not_granted);
+        metrics.bases_refused.add(counters.bases_refused - before.bases_refused);
+        metrics.bases_bytes.set(counters.bases_bytes);
         metrics.sessions_behind.set(counters.sessions_behind);
         metrics.subscriptions.set(counters.subscriptions);
     }

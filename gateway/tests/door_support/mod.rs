@@ -72,6 +72,7 @@ impl Rig {
             header_timeout: PATIENCE,
             header_bytes_max: 8192,
             arriving_max: 100,
+            mailbox_wait: Duration::from_millis(100),
             sessions_max: 100,
             memory_bytes_max: 0,
             crowd: config::Crowd::default(),

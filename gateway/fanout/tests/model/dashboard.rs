@@ -56,7 +56,9 @@ pub(crate) struct Dashboard {
     /// Which of each channel's parameters it uses.
     pub(crate) habit: usize,
     pub(crate) frame_count: usize,
-    /// It followed what it cannot be told holes of when the shard was lapped.
+    /// There is not room for every book that is shown.
+    pub(crate) is_tight: bool,
+    /// It followed what it cannot be told holes of when the shard was lapped, or there was no room.
     pub(crate) was_fatal: bool,
     /// The code it was closed with.
     pub(crate) closed: Option<u16>,
@@ -72,6 +74,7 @@ pub(crate) struct Dashboard {
 
 impl Dashboard {
     pub(crate) fn follow(&mut self, new: Followed) {
+        self.was_fatal |= self.is_tight && self.has_fatal();
         let same = |f: &&mut Followed| {
             (&f.symbol, f.channel, f.parameter) == (&new.symbol, new.channel, new.parameter)
         };
@@ -84,6 +87,7 @@ impl Dashboard {
     }
 
     pub(crate) fn unfollow(&mut self, symbol: &str, channel: &str, parameter: &str) {
+        self.was_fatal |= self.is_tight && self.has_fatal();
         self.followed
             .retain(|f| (&*f.symbol, f.channel, f.parameter) != (symbol, channel, parameter));
     }
@@ -96,9 +100,11 @@ impl Dashboard {
         }
     }
 
-    /// It follows trades without numbers: holes cannot be told to it.
+    /// It follows trades without numbers, or such a book that may not be kept: holes cannot be told
+    /// to it.
     pub(crate) fn has_fatal(&self) -> bool {
-        self.followed.iter().any(|f| f.channel == "trade" && !f.terms.sequenced)
+        let has_holes = |channel| channel == "trade" || (channel == "book" && self.is_tight);
+        self.followed.iter().any(|f| has_holes(f.channel) && !f.terms.sequenced)
     }
 
     /// From now on, until it holds everything again, one frame may stand for several updates.
@@ -182,9 +188,14 @@ impl Dashboard {
                     && f.terms.sequenced
                     && f.is_of(notice.interval)
             }) {
-                assert!(followed.may_merge, "a gap out of nothing");
+                let may_merge = followed.may_merge || followed.terms.pace_ms > 0;
+                assert!(may_merge, "a gap out of nothing");
                 let is_fair = match notice.reason.expect("a reason") {
                     "skipped" => followed.terms.skip && followed.channel != "trade",
+                    "memory" => {
+                        followed.loses_book();
+                        self.is_tight && followed.channel == "book"
+                    }
                     _ => followed.channel == "trade",
                 };
                 assert!(is_fair, "{} {:?}", followed.channel, notice.reason);

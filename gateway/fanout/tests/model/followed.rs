@@ -16,6 +16,8 @@ pub(crate) struct Followed {
     pub(crate) terms: Terms,
     pub(crate) sequence: Option<u64>,
     has_snapshot: bool,
+    /// It was told that its book is not known any more, and that a snapshot comes.
+    begins_anew: bool,
     /// Something happened that lets one frame stand for several updates.
     pub(crate) may_merge: bool,
     /// The bucket of the latest update frame.
@@ -42,6 +44,7 @@ impl Followed {
             terms,
             sequence: None,
             has_snapshot: false,
+            begins_anew: false,
             may_merge: false,
             bucket: None,
             book: Book::default(),
@@ -66,6 +69,11 @@ impl Followed {
         self.book = Book::default();
     }
 
+    /// It is told so, in the middle of its stream.
+    pub(crate) fn loses_book(&mut self) {
+        (self.has_snapshot, self.begins_anew) = (false, true);
+    }
+
     fn depth(&self) -> usize {
         let digits: String = self.parameter.chars().filter(char::is_ascii_digit).collect();
         digits.parse().expect("book parameters name a depth")
@@ -83,11 +91,16 @@ impl Followed {
                 assert!(first == seq || self.may_merge || self.terms.pace_ms > 0, "{name} merged");
                 assert!(first == seq || self.channel != "trade", "merged trades");
             }
+            // Behind a gap, a book begins with the number that the gap ends with.
+            let is_anew = kind == "update" || self.sequence.is_none_or(|sequence| sequence == seq);
+            assert!(is_anew, "{name}: a snapshot at {seq} behind {:?}", self.sequence);
             self.sequence = Some(seq);
         } else {
             assert!(kind == "snapshot" || self.newest.is_some(), "a snapshot comes first");
         }
         assert!(kind == "update" || !self.has_snapshot, "{name}: a second snapshot");
+        assert!(kind == "snapshot" || !self.begins_anew, "{name}: the snapshot that was told of");
+        self.begins_anew = false;
         self.has_snapshot = true;
         // A ticker may be let through before its time, by a trade.
         if self.terms.pace_ms > 0 && kind == "update" && self.channel != "ticker" {

@@ -7,12 +7,13 @@ use market::{
     Stamps, SymbolId, Tick, Trade, Trading, Truth,
 };
 
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     outbox_bytes_max: 1 << 20,
     slow_warning_bytes: 2000,
     slow_cleared_bytes: 500,
     write_timeout_ns: 10_000_000_000,
     trades_behind_max: 20,
+    bases_bytes_max: 1 << 20,
     slice_bytes_max: 1 << 18,
     slice_symbols_max: 256,
     history: HistoryLimits { bytes_max: 1 << 20, age_ns_max: u64::MAX },

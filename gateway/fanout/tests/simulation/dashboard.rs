@@ -48,6 +48,7 @@ struct Notice<'a> {
     channel: Option<&'a str>,
     from_seq: Option<u64>,
     to_seq: Option<u64>,
+    reason: Option<&'a str>,
 }
 
 /// A symbol and a channel.
@@ -92,6 +93,7 @@ pub(crate) struct Dashboard {
     pub(crate) resumed: u64,
     pub(crate) not_resumed: u64,
     pub(crate) gaps: u64,
+    pub(crate) begun_anew: u64,
     pub(crate) merged: u64,
 }
 
@@ -274,8 +276,10 @@ impl Dashboard {
                 (Some(&**symbol), Some(*channel)) == (notice.symbol, notice.channel)
             });
             let (_, followed) = held.expect("a gap of what it holds");
-            followed.gap(notice.from_seq.expect("from"), notice.to_seq.expect("to"), leave);
+            let reason = notice.reason.expect("a reason");
+            followed.gap(notice.from_seq.expect("from"), notice.to_seq.expect("to"), reason, leave);
             self.gaps += 1;
+            self.begun_anew += u64::from(reason == "memory");
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Leave {
     pub(crate) to_merge: bool,
     /// The shard's history is so short that what was to be replayed may be gone by then.
     pub(crate) is_late: bool,
+    /// The shard cannot keep every book that was shown.
+    pub(crate) is_tight: bool,
 }
 
 /// The subscription.
@@ -75,6 +77,8 @@ impl Followed {
         leave: Leave,
     ) -> u64 {
         assert_eq!(kind == "update", self.has_value, "{}: one snapshot, first", self.channel);
+        let begins = kind == "snapshot" && self.sequence.is_some();
+        assert!(!begins || x.map(|x| x.seq) == Some(self.sequence), "it begins where the gap ends");
         self.has_value = true;
         let mut merged = 0;
         if let Some(x) = x {
@@ -135,11 +139,20 @@ impl Followed {
     }
 
     /// Updates up to `to` are announced as missed.
-    pub(crate) fn gap(&mut self, from: u64, to: u64, leave: Leave) {
-        let may = leave.to_merge || self.may_merge || (self.is_resuming && leave.is_late);
+    pub(crate) fn gap(&mut self, from: u64, to: u64, reason: &str, leave: Leave) {
+        let is_paced = self.terms.pace_ms > 0 && leave.is_tight;
+        let is_late = self.is_resuming && leave.is_late;
+        let may = leave.to_merge || self.may_merge || is_late || is_paced;
         assert!(may, "a gap {from}..={to} out of nothing: {self:?} {leave:?}");
-        let may = if self.channel == "trade" { self.terms.sequenced } else { self.terms.skip };
-        assert!(may, "a gap in {}", self.channel);
+        let may = match (self.channel, reason) {
+            ("book", "memory") => {
+                self.has_value = false;
+                leave.is_tight
+            }
+            ("trade", _) => self.terms.sequenced,
+            _ => self.terms.skip,
+        };
+        assert!(may, "a gap in {}: {reason}", self.channel);
         assert_eq!(self.sequence.map(|shown| shown + 1), Some(from), "a gap begins where we are");
         self.sequence = Some(to);
         if self.channel == "trade" {

@@ -97,6 +97,8 @@ pub(crate) struct Shard {
     turned_at: u64,
     /// Its history is short.
     pub(crate) is_forgetful: bool,
+    /// There is not room for every book that somebody slow or paced holds.
+    pub(crate) is_tight: bool,
     /// This life has flush windows: a lap may find frames that wait.
     pub(crate) has_windows: bool,
     arena: Vec<u8>,
@@ -105,12 +107,14 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(rng: &mut fastrand::Rng) -> Self {
         let history_bytes_max = [20_000, 90_000, 1 << 20][rng.usize(..3)];
+        let bases_bytes_max = [1 << 20, 1 << 20, 3000][rng.usize(..3)];
         let limits = Limits {
             outbox_bytes_max: OUTBOX_BYTES_MAX,
             slow_warning_bytes: 4000,
             slow_cleared_bytes: 1000,
             write_timeout_ns: WRITE_TIMEOUT_NS,
             trades_behind_max: 25,
+            bases_bytes_max,
             slice_bytes_max: 3000,
             slice_symbols_max: 3,
             history: HistoryLimits { bytes_max: history_bytes_max, age_ns_max: 20_000_000_000 },
@@ -131,6 +135,7 @@ impl Shard {
             look_at: 0,
             turned_at: 0,
             is_forgetful: history_bytes_max < 1 << 20,
+            is_tight: bases_bytes_max < 1 << 20,
             has_windows: rng.u32(..3) == 0,
             arena: Vec::new(),
         }
@@ -255,7 +260,8 @@ impl Shard {
                     CloseCode::ResyncNeeded => {
                         self.tally.resync_needed += 1;
                         let is_fair = line.is_fragile || self.has_windows;
-                        assert!(is_fair && line.leave.to_merge, "closed without need");
+                        let is_slow = line.leave.to_merge || line.leave.is_tight;
+                        assert!(is_fair && is_slow, "closed without need");
                     }
                     CloseCode::Restarting | CloseCode::Normal | CloseCode::HeartbeatMissed => {}
                     other => panic!("closed with {other:?}"),

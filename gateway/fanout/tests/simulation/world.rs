@@ -30,6 +30,7 @@ pub(crate) struct Seen {
     resumed: u64,
     not_resumed: u64,
     gaps: u64,
+    begun_anew: u64,
     merged: u64,
     laps: u64,
     too_slow: u64,
@@ -42,11 +43,12 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    const fn counts(&self) -> [u64; 12] {
+    const fn counts(&self) -> [u64; 13] {
         [
             self.resumed,
             self.not_resumed,
             self.gaps,
+            self.begun_anew,
             self.merged,
             self.laps,
             self.too_slow,
@@ -63,6 +65,7 @@ impl Seen {
         self.resumed += other.resumed;
         self.not_resumed += other.not_resumed;
         self.gaps += other.gaps;
+        self.begun_anew += other.begun_anew;
         self.merged += other.merged;
         self.laps += other.laps;
         self.too_slow += other.too_slow;
@@ -198,7 +201,7 @@ impl World {
         }
         dashboard.subscribe(names, terms, None);
         if let Some(line) = self.line_of(at) {
-            line.is_fragile |= channel == "trade" && !terms.sequenced;
+            line.is_fragile |= is_fragile(channel, terms, line.leave.is_tight);
         }
     }
 
@@ -307,10 +310,12 @@ impl World {
         let quality = if is_good { Quality::GOOD } else { Quality::random(&mut self.rng) };
         let mut line = Line::new(quality, self.now + quality.latency_ns);
         let dashboard = &mut self.dashboards[at];
-        let mut wants = dashboard.wants.iter();
-        line.is_fragile = wants.any(|(name, terms)| name.1 == "trade" && !terms.sequenced);
         let shard = &mut self.shards[self.rng.usize(..2)];
         line.leave.is_late = shard.is_forgetful;
+        line.leave.is_tight = shard.is_tight;
+        let mut wants = dashboard.wants.iter();
+        line.is_fragile =
+            wants.any(|(name, terms)| is_fragile(name.1, *terms, line.leave.is_tight));
         shard.lines.insert(id, line);
         dashboard.connect(id, &mut self.rng);
     }
@@ -331,6 +336,7 @@ impl World {
             self.seen.resumed += dashboard.resumed;
             self.seen.not_resumed += dashboard.not_resumed;
             self.seen.gaps += dashboard.gaps;
+            self.seen.begun_anew += dashboard.begun_anew;
             self.seen.merged += dashboard.merged;
         }
         for shard in &mut self.shards {
@@ -342,10 +348,19 @@ impl World {
             for key in shard.fanout.session_keys() {
                 shard.fanout.handle_gone(key);
             }
-            assert_eq!(shard.fanout.counters().subscriptions, 0, "one outlived its session");
+            while shard.fanout.poll_dirty().is_some() {}
+            shard.fanout.end_cycle();
+            let counters = shard.fanout.counters();
+            assert_eq!(counters.subscriptions, 0, "one outlived its session");
+            assert_eq!(counters.bases_bytes, 0, "a book outlived who held it");
         }
         self.seen
     }
+}
+
+/// Whoever uses no numbers cannot be told of missing trades, or of a book that begins anew.
+fn is_fragile(channel: &str, terms: Terms, is_tight: bool) -> bool {
+    !terms.sequenced && (channel == "trade" || (channel == "book" && is_tight))
 }
 
 fn dashboard(rng: &mut fastrand::Rng) -> Dashboard {
