@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use gateway::config::{SESSION_BYTES, SOCKET_BYTES, STOPPED_BYTES, SUBSCRIPTION_BYTES};
+use gateway::config::{KEPT_BYTES, SESSION_BYTES, SOCKET_BYTES, STOPPED_BYTES, SUBSCRIPTION_BYTES};
 use gateway::door::certificate::ensure_self_signed;
 use market::Nanos;
 use rights::{Authenticator, Credentials, Register, Secret, Wall};
@@ -82,7 +82,7 @@ fn what_a_population_needs_is_what_its_parts_add_up_to() {
     // One symbol, two sides of 25 levels, in ingest and in the one shard.
     assert_eq!(none["books_bytes_max"], 2 * 25 * 2 * 48);
     let more = of(&some, "own_bytes") - of(&none, "own_bytes");
-    assert_eq!(more, 3000 * 20 * SUBSCRIPTION_BYTES + 300 * STOPPED_BYTES);
+    assert_eq!(more, 3000 * 20 * SUBSCRIPTION_BYTES + 300 * (STOPPED_BYTES + 20 * KEPT_BYTES));
     let least = 3000 * SESSION_BYTES + none["fixed_bytes"].as_u64().expect("a number");
     assert!(of(&none, "own_bytes") > least && of(&none, "unread_bytes") == 0, "{none}");
     assert_eq!(of(&some, "sockets_bytes"), 3000 * SOCKET_BYTES);

@@ -21,7 +21,7 @@ pub const SUBSCRIPTION_BYTES: u64 = 128;
 /// Bytes of a session that does not read: a sealed record, and what else waits for it.
 pub const STOPPED_BYTES: u64 = 20 << 10;
 /// Bytes of a book of ten levels a side that is kept for who does not read, were it shared with nobody.
-const KEPT_BYTES: u64 = 1 << 10;
+pub const KEPT_BYTES: u64 = 1 << 10;
 /// Bytes that the kernel takes for a connection: the socket, its file, its place in a poller.
 pub const SOCKET_BYTES: u64 = 4 << 10;
 /// What the kernel lets a connection have by itself (the usual end of `net.ipv4.tcp_wmem`).

@@ -22,7 +22,7 @@ pub use compare::{Changes, bring_up_to_date};
 pub use document::KeyFacts;
 pub use level::log_filter;
 pub use memory::{
-    MemoryEstimate, Population, Reckoning, SESSION_BYTES, SOCKET_BYTES, STOPPED_BYTES,
+    KEPT_BYTES, MemoryEstimate, Population, Reckoning, SESSION_BYTES, SOCKET_BYTES, STOPPED_BYTES,
     SUBSCRIPTION_BYTES,
 };
 pub use read::Loaded;
