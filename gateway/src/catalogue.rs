@@ -3,6 +3,7 @@
 //! Ingest replaces the listing when an instrument or a feed changes, which is rare; door and admin
 //! read it. Nothing on the path of a tick touches this lock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use market::{Instrument, Nanos};
@@ -32,16 +33,36 @@ pub struct Listing {
 
 /// The current listing, shared.
 #[derive(Debug, Default)]
-pub struct Catalogue(Mutex<Arc<Listing>>);
+pub struct Catalogue {
+    listing: Mutex<Arc<Listing>>,
+    is_awaited: AtomicBool,
+}
 
 impl Catalogue {
+    /// Nobody is to be let in before [`Self::arrived`]: symbols and numbers are another gateway's,
+    /// and who asked to go on where he left off would be told that there is nothing.
+    pub fn await_market(&self) {
+        self.is_awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// The market is here: it stands in the ring already.
+    pub fn arrived(&self) {
+        // Release: pairs with the Acquire of `is_awaited`, so whoever is let in finds the ring so.
+        self.is_awaited.store(false, Ordering::Release);
+    }
+
+    /// Whether the market is still on its way.
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Acquire)
+    }
+
     /// Replaces the listing.
     pub fn publish(&self, listing: Listing) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
+        *self.listing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
     }
 
     /// The listing as it stands.
     pub fn current(&self) -> Arc<Listing> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.listing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,4 +1,4 @@
-//! The way of a lapped shard to a fresh replica: it asks ingest, ingest answers with a clone.
+//! The way of a lapped reader to a fresh replica: it asks ingest, ingest answers with a clone.
 //!
 //! Asking and answering never wait. A shard asks once and goes on serving its sockets until the
 //! answer wakes it; ingest pays for the clone on its own thread, which is why a shard has at most
@@ -10,20 +10,35 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use handoff::Position;
 use market::Truth;
 
+/// The record that says: what stands behind me does not follow from what stands before me, because
+/// the truth was replaced; ask for a replica. No tick is empty.
+pub const REPLACED: &[u8] = &[];
+
+/// A life of the numbering. Within one, numbers only grow and name the same updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// What dashboards are told; zero while there is none yet.
+    pub epoch: u64,
+    /// Tells lives apart within this process, should one name come twice.
+    pub number: u64,
+}
+
 /// The truth as of a place in the ring: what a lapped shard goes on from.
 #[derive(Clone, Debug)]
 pub struct Replica {
+    /// In which life.
+    pub life: Life,
     /// Everything before `position`, folded.
     pub truth: Truth,
     /// Where to read on.
     pub position: Position,
 }
 
-/// A shard's question.
+/// The question of a shard, or of the relay.
 pub struct ReplicaRequest {
     /// Where the answer goes; it must have room for one.
     pub reply: Sender<Replica>,
-    /// Called after the answer was sent, to wake the shard.
+    /// Called after the answer was sent, to wake who asked.
     pub wake: Box<dyn FnOnce() + Send>,
 }
 

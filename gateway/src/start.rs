@@ -24,7 +24,9 @@ use crate::ingest::{Ingest, IngestError, Seams};
 use crate::live::Live;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
+use crate::relay::{self, Relay, RelayError};
 use crate::reload::{Reloader, Subjects};
+use crate::replica::Life;
 use crate::shard;
 use crate::stop::{Ending, LastOut, Phase, Stopper};
 use crate::threads::{Crew, Place, StopFlag, ThreadError};
@@ -32,6 +34,9 @@ use crate::usage;
 
 /// Beyond the shards' own time to stop: the others need only a moment.
 const STOP_MARGIN: Duration = Duration::from_secs(2);
+
+/// How the gateway that is followed is called among the feeds.
+const FOLLOWED: &str = "followed";
 
 /// Why the gateway did not start.
 #[derive(Debug, Error)]
@@ -56,6 +61,9 @@ pub enum StartError {
     /// A feed.
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    /// The port of gateways that follow.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// The ring.
     #[error("ring.bytes: {0}")]
     Ring(#[from] handoff::BadCapacity),
@@ -158,25 +166,24 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 /// The same, with what an operator's program has beside a config.
 #[expect(clippy::needless_pass_by_value, reason = "a config is for one gateway, and used up by it")]
 pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartError> {
-    let epoch = clock::now().0;
     let (ending, over) = (Ending::default(), StopFlag::default());
-    let feeds = config.ingest.feeds.iter().map(|feed| feed.name.as_str());
-    let metrics = Arc::new(Metrics::new(feeds, config.shard.count));
-    let catalogue = Arc::new(Catalogue::default());
+    let (metrics, catalogue, epoch) = begin(&config);
     let ingest = Ingest::new(&config.ingest)?;
     let access = Arc::new(Access::load(&config.auth, config.ingest.delay_max())?);
     let usage = open_usage(&config)?;
     let (hearings, heard) = hearing::desk();
     let door = Door::bind(&config.door, config.auth.client_ca_file.as_deref())?;
     let admin = Admin::bind(&config.admin)?;
+    let relay = config.relay.as_ref().map(Relay::bind).transpose()?;
     let (door_address, admin_address) = (door.address(), admin.address());
     let (ring, readers) = handoff::channel(config.ring.bytes)?;
     check_ring(&ring, &config)?;
-    let (desk, replica_requests) = bounded(config.shard.count);
+    let followers_max = config.relay.as_ref().map_or(0, |relay| relay.followers_max);
+    let (desk, replica_requests) = bounded(config.shard.count + followers_max);
     let live = Arc::new(Live::new(config.shard.clone()));
     let shared = shard::Shared {
         settings: &config.shard,
-        epoch,
+        life: Life { epoch, number: 0 },
         ring: &readers,
         desk: &desk,
         hearings: &hearings,
@@ -197,7 +204,15 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         replica_requests,
         catalogue: Arc::clone(&catalogue),
         metrics: Arc::clone(&metrics),
+        epoch,
         stop: over.clone(),
+    };
+    let lent = relay::Surroundings {
+        ring: readers.clone(),
+        ring_bytes: config.ring.bytes,
+        desk: desk.clone(),
+        catalogue: Arc::clone(&catalogue),
+        metrics: Arc::clone(&metrics),
     };
     let surroundings = (
         door::Surroundings {
@@ -217,6 +232,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     let mut crew = Crew::default();
     let spawned = spawn_usage(&mut crew, usage, &metrics, &over)
         .and_then(|()| spawn_ingest(&mut crew, &config, ingest, seams))
+        .and_then(|()| spawn_relay(&mut crew, relay, lent, &stopper))
         .and_then(|()| {
             let last_out = Arc::new(LastOut(stopper.clone()));
             spawn_shards(&mut crew, &config, shards, &last_out)?;
@@ -231,6 +247,20 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         return Err(error.into());
     }
     Ok(running)
+}
+
+/// What is counted, what exists, and the name of the numbering; one that follows takes that over
+/// from the gateway it follows, and has nothing to show before.
+fn begin(config: &Config) -> (Arc<Metrics>, Arc<Catalogue>, u64) {
+    let is_follower = config.ingest.follow.is_some();
+    let feeds = config.ingest.feeds.iter().map(|feed| feed.name.as_str());
+    let feeds = feeds.chain(is_follower.then_some(FOLLOWED));
+    let metrics = Arc::new(Metrics::new(feeds, config.shard.count));
+    let catalogue = Arc::new(Catalogue::default());
+    if is_follower {
+        catalogue.await_market();
+    }
+    (metrics, catalogue, if is_follower { 0 } else { clock::now().0 })
 }
 
 /// An operator's hand on all that was made so far.
@@ -308,6 +338,18 @@ fn spawn_usage(
 fn spawn_ingest(crew: &mut Crew, config: &Config, ingest: Ingest, seams: Seams) -> io::Result<()> {
     let place = Place { core: config.ingest.pin.then_some(0), nice: 0 };
     crew.spawn("ingest", place, move || Ok(ingest.run(seams)?))
+}
+
+/// It ends with ingest: followers hear the market while sessions leave.
+fn spawn_relay(
+    crew: &mut Crew,
+    relay: Option<Relay>,
+    surroundings: relay::Surroundings,
+    stopper: &Stopper,
+) -> io::Result<()> {
+    let Some(relay) = relay else { return Ok(()) };
+    let over = stopper.reached(Phase::Over);
+    crew.spawn("relay", Place::default(), move || Ok(relay.run(surroundings, over)?))
 }
 
 fn spawn_shards(

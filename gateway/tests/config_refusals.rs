@@ -178,6 +178,50 @@ fn a_name_used_twice_is_told_with_the_line_of_the_first() {
 }
 
 #[test]
+fn a_ring_is_lent_on_this_machine_alone_and_followed_instead_of_venues() {
+    for outside in ["0.0.0.0:9300", "[::]:9300", "192.0.2.1:9300"] {
+        check(
+            "[ring]",
+            &format!("[relay]\nlisten = '{outside}'\n[ring]"),
+            &format!(
+                "gateway.toml:7: relay.listen = \"{outside}\": leaves this machine, and what passes is \
+                 neither encrypted nor authenticated: stay on 127.0.0.1 or [::1], or name a file, \
+                 \"unix:/path\""
+            ),
+        );
+    }
+    check(
+        "[ring]",
+        "[relay]\nlisten = 'relay.sock'\n[ring]",
+        "gateway.toml:7: relay.listen = \"relay.sock\": must be an address and port of this machine, or \
+         \"unix:\" and a path",
+    );
+    check(
+        "[ring]",
+        "[shard]\ncount = 60\n[relay]\nlisten = 'unix:relay.sock'\nfollowers_max = 5\n[ring]",
+        "gateway.toml:10: relay.followers_max = 5: with shard.count, 60, exceeds the ring's 64 readers",
+    );
+    check(
+        "[ring]",
+        "[follow]\naddress = '127.0.0.1:9300'\n[ring]",
+        "gateway.toml:7: follow.address: does not go with [[ingest.feeds]]: what is followed has the \
+         venues, and numbers what they say",
+    );
+    let without = &GOOD[..GOOD.find("[[ingest").expect("feeds")];
+    let [refusal] = &refusals(without)[..] else { panic!("one refusal is expected") };
+    assert!(refusal.reason.contains("under [follow]"), "{refusal:?}");
+    assert_eq!(refusals(&format!("{without}[follow]\naddress = 'unix:relay.sock'\n")), []);
+    // Delays are another's there, and need no room here.
+    let delays = "[ingest]\ndelays_ms = [900000]\ndelay_bytes_max = 1048576\n";
+    let text = format!("{without}{delays}[follow]\naddress = 'unix:relay.sock'\n");
+    let delayed = |text: &str| text.replacen("bytes = 4194304", "bytes = 16777216", 1);
+    assert_eq!(refusals(&delayed(&text)), []);
+    let own = GOOD.replacen("[[ingest", &format!("{delays}[[ingest"), 1);
+    let [refusal] = &refusals(&delayed(&own))[..] else { panic!("one refusal is expected") };
+    assert_eq!(refusal.key, "ingest.delay_bytes_max");
+}
+
+#[test]
 fn symbols_that_could_break_a_message_or_mean_a_wildcard_are_refused() {
     for name in ["*", "BTC/*", "A\\\"B/C", "A B/C", "", "ä/b"] {
         let text = GOOD.replacen("'BTC/USDT'", &format!("\"{name}\""), 1);

@@ -127,6 +127,7 @@ fn seen(messages_max: usize, burst: usize) -> usize {
             replica_requests,
             catalogue: Arc::new(Catalogue::default()),
             metrics: Arc::clone(&metrics),
+            epoch: 1,
             stop: stop.clone(),
         },
         stop.clone(),

@@ -46,6 +46,7 @@ impl Running {
             replica_requests,
             catalogue: Arc::clone(&catalogue),
             metrics: Arc::clone(&metrics),
+            epoch: 1,
             stop: stop.clone(),
         };
         let ingest = Ingest::new(&settings).expect("usable settings");

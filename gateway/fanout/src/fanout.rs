@@ -235,6 +235,11 @@ impl Fanout {
         &self.counters
     }
 
+    /// The life of the numbering; zero before the first.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The replica.
     pub const fn truth(&self) -> &Truth {
         &self.ledger.truth

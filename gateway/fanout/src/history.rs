@@ -169,6 +169,9 @@ impl History {
                 is_whole = true;
                 break;
             }
+            // Of these each has a number of its own: the next one needs none before it as a
+            // witness.
+            is_whole = channel == Channel::Ticker && then.sequence == shown + 1;
             match missed.last_mut() {
                 Some(last) if last.sequence(channel) == then.sequence(channel) => *last = *then,
                 _ => missed.push(*then),
@@ -281,7 +284,17 @@ impl History {
         self.levels.clear();
         for (id, symbol) in truth.symbols() {
             self.note_tape(id, symbol, (0, shown(id)), Missed::Lagged);
+            if symbol.sequence(Channel::Ticker) > 0 {
+                // Whoever was shown this one missed nothing before the next.
+                self.note_ticker(id, symbol);
+            }
         }
+    }
+
+    /// Begins another life, in which nobody was shown anything.
+    pub(crate) fn begin_life(&mut self, truth: &Truth) {
+        self.lost_to.clear();
+        self.begin_anew(truth, |_| u64::MAX);
     }
 
     /// Forgets what is too old or too much, by the clock of the newest update.

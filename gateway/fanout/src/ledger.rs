@@ -56,6 +56,17 @@ impl Ledger {
         }
     }
 
+    /// Replaces everything by a truth that does not follow from what was; nobody holds anything.
+    pub(crate) fn begin_life(&mut self, truth: Truth) {
+        self.history.begin_life(&truth);
+        self.interests.clear();
+        self.interests.resize_with(truth.symbol_count(), Interest::default);
+        self.calendar = Calendar::default();
+        self.before = Before::default();
+        self.to_sweep.clear();
+        self.truth = truth;
+    }
+
     /// Folds a tick and notes it in the history.
     pub(crate) fn fold(&mut self, tick: &Tick<'_>) -> Result<(), OutOfStep> {
         use market::Body;

@@ -30,6 +30,7 @@ mod pings;
 mod reconfigure;
 mod rejoin;
 mod renew;
+mod renumbered;
 mod requests;
 mod resynchronise;
 mod review;

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 
-use crate::record::{Fields, RecordError};
 use crate::{Nanos, Price, Trade, rounded_ratio};
 
 /// Finished and current bars kept per interval.
@@ -139,28 +138,6 @@ impl Bar {
         self.ts_event = self.ts_event.max(trade.ts_event);
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
-        for price in [self.open, self.high, self.low, self.close] {
-            out.extend_from_slice(&price.0.to_le_bytes());
-        }
-        for word in [self.begin.0, self.trade_count, self.ts_event.0] {
-            out.extend_from_slice(&word.to_le_bytes());
-        }
-        for sum in [self.volume, self.turnover] {
-            out.extend_from_slice(&sum.to_le_bytes());
-        }
-    }
-
-    fn decode(fields: &mut Fields<'_>) -> Result<Self, RecordError> {
-        let (open, high) = (fields.price()?, fields.price()?);
-        let (low, close) = (fields.price()?, fields.price()?);
-        let begin = Nanos(fields.word()?);
-        let (trade_count, ts_event) = (fields.word()?, Nanos(fields.word()?));
-        let volume = i128::from_le_bytes(fields.array()?);
-        let turnover = i128::from_le_bytes(fields.array()?);
-        Ok(Self { begin, open, high, low, close, volume, turnover, trade_count, ts_event })
-    }
-
     /// Volume-weighted average price, rounded to the price precision.
     pub fn vwap(&self) -> Price {
         rounded_ratio(self.turnover, self.volume).map_or(self.close, Price)
@@ -188,23 +165,16 @@ impl Bars {
         }
     }
 
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        for bars in &self.0 {
-            out.push(bars.len() as u8);
-            for bar in bars {
-                bar.encode(out);
-            }
+    /// Adds the next bar of an interval as another gateway has it; false, and nothing added, where
+    /// it does not follow the ones before or is one too many.
+    pub(crate) fn restore(&mut self, interval: Interval, bar: Bar) -> bool {
+        let bars = &mut self.0[interval as usize];
+        let follows = bars.back().is_none_or(|last| last.begin < bar.begin);
+        if !follows || bars.len() == BAR_HISTORY || interval.begin(bar.begin) != bar.begin {
+            return false;
         }
-    }
-
-    pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, RecordError> {
-        let mut all = Self::default();
-        for bars in &mut all.0 {
-            for _ in 0..fields.byte()? {
-                bars.push_back(Bar::decode(fields)?);
-            }
-        }
-        Ok(all)
+        bars.push_back(bar);
+        true
     }
 
     /// Oldest first; the last is the current one.

@@ -1,18 +1,23 @@
 //! How a tick lies in the ring: a kind, a fixed head, then the body; all numbers little-endian.
 //!
-//! Both ends are one process, so the layout has no version. It is checked on the way in all the
-//! same: a record that does not parse is a bug of ours and is reported as one, not folded half.
+//! Within a process a record that does not parse is a bug of ours and is reported as one, not
+//! folded half. Between two (a relay and who follows it) the layout has a version,
+//! [`LAYOUT_VERSION`], and what parses is looked at once more, by [`Tick::is_sound`].
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::book_change::{LEVEL_BYTES, Levels};
-use crate::renewal;
+use crate::truth::image_bytes_max;
 use crate::{
     Body, BookChange, Instrument, Level, Nanos, OrderKind, Price, Quote, Side, Size, Stamps, State,
     Statistics, SymbolId, Tick, Trade, Trading, Twin,
 };
+
+/// Version of the layouts of records and of symbols' images: another number for every change of
+/// either, or two gateways of different builds would misread each other.
+pub const LAYOUT_VERSION: u32 = 2;
 
 const INSTRUMENT: u8 = 0;
 const STATE: u8 = 1;
@@ -30,6 +35,11 @@ const BOOK_HEAD_BYTES: usize = 1 + 4 + 4 * 8 + 2 * 4;
 /// that every old level goes and every new one comes.
 pub const fn book_record_bytes_max(levels: usize) -> usize {
     BOOK_HEAD_BYTES + 2 * 2 * levels * LEVEL_BYTES
+}
+
+/// Bytes of the largest record that renews a symbol with `levels` a side.
+pub const fn renewal_record_bytes_max(levels: usize) -> usize {
+    BOOK_HEAD_BYTES + image_bytes_max(levels)
 }
 
 /// A record that is not one of ours.
@@ -73,11 +83,8 @@ impl Tick<'_> {
                     encode_level(level, out);
                 }
             }
-            Body::Twin(twin) => {
-                out.extend_from_slice(&twin.of.0.to_le_bytes());
-                out.extend_from_slice(&twin.delay_ms.to_le_bytes());
-            }
-            Body::Renewal(symbol) => renewal::encode(symbol, out),
+            Body::Twin(twin) => encode_twin(*twin, out),
+            Body::Renewal(symbol) => symbol.encode(out),
         }
     }
 
@@ -96,7 +103,7 @@ impl Tick<'_> {
             TRADE => Body::Trade(fields.trade()?),
             BOOK => Body::Book(fields.book_change()?),
             TWIN => Body::Twin(fields.twin()?),
-            RENEWAL => Body::Renewal(Box::new(renewal::decode(&mut fields)?)),
+            RENEWAL => Body::Renewal(Box::new(fields.symbol(usize::MAX)?)),
             _ => return Err(RecordError),
         };
         if fields.0.is_empty() {
@@ -160,6 +167,11 @@ pub(crate) fn encode_instrument(instrument: &Instrument, out: &mut Vec<u8>) {
     }
 }
 
+pub(crate) fn encode_twin(twin: Twin, out: &mut Vec<u8>) {
+    out.extend_from_slice(&twin.of.0.to_le_bytes());
+    out.extend_from_slice(&twin.delay_ms.to_le_bytes());
+}
+
 /// A byte that says whether it is there, then the value.
 pub(crate) fn encode_option<T>(
     value: Option<&T>,
@@ -177,7 +189,7 @@ pub(crate) fn pick<T: Copy>(all: &[T], code: u8) -> Result<T, RecordError> {
 }
 
 /// What is left of a record.
-pub(crate) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
@@ -260,13 +272,10 @@ impl<'a> Fields<'a> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, RecordError>,
     ) -> Result<Option<T>, RecordError> {
-        match self.byte()? {
-            0 => Ok(None),
-            _ => read(self).map(Some),
-        }
+        if pick(&[false, true], self.byte()?)? { read(self).map(Some) } else { Ok(None) }
     }
 
-    fn twin(&mut self) -> Result<Twin, RecordError> {
+    pub(crate) fn twin(&mut self) -> Result<Twin, RecordError> {
         Ok(Twin {
             of: SymbolId(u32::from_le_bytes(self.array()?)),
             delay_ms: u32::from_le_bytes(self.array()?),
@@ -301,6 +310,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Symbol;
 
     fn bodies() -> Vec<Body<'static>> {
         static LEVELS: [Level; 3] = [
@@ -379,6 +389,21 @@ mod tests {
                 assert_eq!(Tick::decode(&record[..cut]), Err(RecordError), "cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn the_layout_is_that_of_its_version() {
+        let mut all = Vec::new();
+        for body in bodies() {
+            if let Body::Instrument(instrument) = &body {
+                let mut symbol = Symbol::new(instrument.clone());
+                symbol.twin = Some(Twin { of: SymbolId(3), delay_ms: 900_000 });
+                all.extend_from_slice(&record_of(Body::Renewal(Box::new(symbol))).1);
+            }
+            all.extend_from_slice(&record_of(body).1);
+        }
+        let found = (LAYOUT_VERSION, all.len(), crc32fast::hash(&all));
+        assert_eq!(found, (2, 1313, 572_887_018), "changed bytes need another LAYOUT_VERSION");
     }
 
     proptest! {

@@ -1,100 +1,40 @@
-//! How everything known of one symbol lies in a record, for who lost the way to it tick by tick.
+//! A twin that lost the way to its original tick by tick goes on from all that was known of it.
 //!
-//! The price: such a record holds the whole book, sixty bars of each interval and a day of rolled
-//! statistics, so it is made only where ticks were lost. Reading one allocates.
+//! Part of the fold. **Invariant:** no number of a twin ever goes back.
 
-use crate::bar::BAR_BYTES;
 use crate::channel::Channel;
-use crate::record::{Fields, RecordError, encode_level, encode_option, encode_quote};
-use crate::record::{encode_instrument, encode_statistics, encode_trade, pick};
-use crate::statistics::BUCKETS_BYTES_MAX;
-use crate::trade::TRADE_BYTES;
-use crate::truth::Symbol;
-use crate::{
-    BAR_HISTORY, Bars, Book, BookSide, Interval, Level, Nanos, Roller, Stamps, State, TAPE_LENGTH,
-    Tape,
-};
+use crate::{Nanos, Symbol};
 
-/// Bytes of what has no length of its own: head, quote, statistics, numbers and stamps, counts; and
-/// room for an instrument's texts.
-const FIXED_BYTES: usize = 1024 + Channel::COUNT * 4 * 8;
-/// The five texts of an instrument, which nobody bounds but the venue's message.
-const TEXTS_BYTES: usize = 4096;
+impl Symbol {
+    /// Only a twin goes on from another symbol, and never to what it has passed.
+    pub(crate) fn may_be_renewed(&self, from: &Self) -> bool {
+        let own = [Channel::Instrument.index(), Channel::State.index()];
+        let mut counts = self.sequences.iter().zip(&from.sequences).enumerate();
+        self.twin.is_some() && counts.all(|(at, (old, new))| old <= new || own.contains(&at))
+    }
 
-/// Bytes of the largest record that renews a symbol with `levels` a side.
-pub const fn renewal_record_bytes_max(levels: usize) -> usize {
-    FIXED_BYTES
-        + TEXTS_BYTES
-        + 2 * levels * crate::book_change::LEVEL_BYTES
-        + TAPE_LENGTH * TRADE_BYTES
-        + Interval::ALL.len() * BAR_HISTORY * BAR_BYTES
-        + BUCKETS_BYTES_MAX
-}
-
-pub(crate) fn encode(symbol: &Symbol, out: &mut Vec<u8>) {
-    encode_instrument(&symbol.instrument, out);
-    out.push(symbol.state as u8);
-    out.extend_from_slice(&symbol.state_since.0.to_le_bytes());
-    encode_option(symbol.quote.as_ref(), out, encode_quote);
-    encode_option(symbol.statistics.as_ref(), out, encode_statistics);
-    out.push(u8::from(symbol.statistics_from_venue));
-    for (sequence, Stamps { event, recv, publish }) in symbol.sequences.iter().zip(&symbol.stamps) {
-        for word in [*sequence, event.0, recv.0, publish.0] {
-            out.extend_from_slice(&word.to_le_bytes());
+    /// Takes over everything but who it is: the numbers of its definitions and states are its own,
+    /// all others go on where those of `from` stand, published now.
+    pub(crate) fn renew(&mut self, from: &Self, publish: Nanos) {
+        let old = std::mem::replace(self, from.clone());
+        for stamps in &mut self.stamps {
+            stamps.publish = publish;
+        }
+        (self.twin, self.twins) = (old.twin, old.twins);
+        for channel in [Channel::Instrument, Channel::State] {
+            let at = channel.index();
+            (self.sequences[at], self.stamps[at]) = (old.sequences[at], old.stamps[at]);
         }
     }
-    for side in BookSide::BOTH {
-        let levels = symbol.book.worst_first(side);
-        out.extend_from_slice(&(levels.len() as u32).to_le_bytes());
-        levels.for_each(|level| encode_level(level, out));
-    }
-    out.push(symbol.tape.iter().len() as u8);
-    symbol.tape.iter().for_each(|trade| encode_trade(trade, out));
-    symbol.bars.encode(out);
-    symbol.roller.encode(out);
-}
-
-pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Symbol, RecordError> {
-    let mut symbol = Symbol::new(fields.instrument()?);
-    symbol.state = pick(&State::ALL, fields.byte()?)?;
-    symbol.state_since = Nanos(fields.word()?);
-    symbol.quote = fields.option(Fields::quote)?;
-    symbol.statistics = fields.option(Fields::statistics)?;
-    symbol.statistics_from_venue = fields.byte()? != 0;
-    for (sequence, stamps) in symbol.sequences.iter_mut().zip(&mut symbol.stamps) {
-        *sequence = fields.word()?;
-        *stamps = fields.stamps()?;
-    }
-    symbol.book = book(fields)?;
-    let mut tape = Tape::default();
-    for _ in 0..fields.byte()? {
-        tape.push(fields.trade()?);
-    }
-    symbol.tape = tape;
-    symbol.bars = Bars::decode(fields)?;
-    symbol.roller = Roller::decode(fields)?;
-    Ok(symbol)
-}
-
-fn book(fields: &mut Fields<'_>) -> Result<Book, RecordError> {
-    let mut book = Book::default();
-    for side in BookSide::BOTH {
-        let count = u32::from_le_bytes(fields.array()?);
-        for _ in 0..count {
-            let level: Level = fields.level()?;
-            // Worst first: each goes to the end of its side.
-            book.apply(side, level);
-        }
-    }
-    Ok(book)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        Body, BookChange, Instrument, Levels, OrderKind, Price, Quote, Side, Size, Statistics,
-        SymbolId, Tick, Trade, Trading, Truth, Twin,
+        Body, BookChange, Instrument, Interval, Level, Levels, OrderKind, Price, Quote,
+        RecordError, Side, Size, Stamps, State, Statistics, SymbolId, Tick, Trade, Trading, Truth,
+        Twin, renewal_record_bytes_max,
     };
 
     fn apply(truth: &mut Truth, symbol: u32, body: Body<'_>) {

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 
-use crate::record::{Fields, RecordError, encode_option};
 use crate::{Price, Trade, rounded_ratio};
 
 const BUCKET_NANOS: u64 = 300 * 1_000_000_000;
@@ -32,14 +31,15 @@ pub struct Statistics {
     pub change_basis_points: i64,
 }
 
+/// Five minutes of trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bucket {
-    begin: u64,
-    open: Price,
-    high: Price,
-    low: Price,
-    volume: i128,
-    turnover: i128,
+pub(crate) struct Bucket {
+    pub(crate) begin: u64,
+    pub(crate) open: Price,
+    pub(crate) high: Price,
+    pub(crate) low: Price,
+    pub(crate) volume: i128,
+    pub(crate) turnover: i128,
 }
 
 /// Rolls [`Statistics`] from trades.
@@ -86,42 +86,25 @@ impl Roller {
         self.figures(trade.price)
     }
 
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        for sum in [self.volume, self.turnover] {
-            out.extend_from_slice(&sum.to_le_bytes());
-        }
-        encode_option(self.extremes.as_ref(), out, |(low, high), out| {
-            out.extend_from_slice(&low.0.to_le_bytes());
-            out.extend_from_slice(&high.0.to_le_bytes());
-        });
-        out.extend_from_slice(&(self.buckets.len() as u32).to_le_bytes());
-        for bucket in &self.buckets {
-            out.extend_from_slice(&bucket.begin.to_le_bytes());
-            for price in [bucket.open, bucket.high, bucket.low] {
-                out.extend_from_slice(&price.0.to_le_bytes());
-            }
-            for sum in [bucket.volume, bucket.turnover] {
-                out.extend_from_slice(&sum.to_le_bytes());
-            }
-        }
+    /// Oldest first.
+    pub(crate) fn buckets(&self) -> impl ExactSizeIterator<Item = &Bucket> {
+        self.buckets.iter()
     }
 
-    pub(crate) fn decode(fields: &mut Fields<'_>) -> Result<Self, RecordError> {
-        let volume = i128::from_le_bytes(fields.array()?);
-        let turnover = i128::from_le_bytes(fields.array()?);
-        let extremes = fields.option(|fields| Ok((fields.price()?, fields.price()?)))?;
-        let mut buckets = VecDeque::new();
-        for _ in 0..u32::from_le_bytes(fields.array()?) {
-            buckets.push_back(Bucket {
-                begin: fields.word()?,
-                open: fields.price()?,
-                high: fields.price()?,
-                low: fields.price()?,
-                volume: i128::from_le_bytes(fields.array()?),
-                turnover: i128::from_le_bytes(fields.array()?),
-            });
+    /// Adds the next bucket as another gateway has it; false, and nothing added, where it does not
+    /// follow the ones before or is one too many.
+    pub(crate) fn restore(&mut self, bucket: Bucket) -> bool {
+        let follows = self.buckets.back().is_none_or(|last| last.begin < bucket.begin);
+        let is_whole = bucket.begin.is_multiple_of(BUCKET_NANOS);
+        if !follows || !is_whole || self.buckets.len() as u64 == BUCKET_COUNT {
+            return false;
         }
-        Ok(Self { buckets, volume, turnover, extremes })
+        self.volume += bucket.volume;
+        self.turnover += bucket.turnover;
+        let (low, high) = self.extremes.unwrap_or((bucket.low, bucket.high));
+        self.extremes = Some((low.min(bucket.low), high.max(bucket.high)));
+        self.buckets.push_back(bucket);
+        true
     }
 
     fn expire(&mut self, now: u64) {

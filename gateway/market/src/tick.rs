@@ -61,3 +61,12 @@ impl Body<'_> {
         }
     }
 }
+
+impl Tick<'_> {
+    /// False for the one kind of tick that is not counted: a state numbered 0. It is a gateway's
+    /// own word on what it can vouch for, said by one that follows another and has lost it; the
+    /// numbers are the other's, and none is used up.
+    pub const fn is_numbered(&self) -> bool {
+        !(matches!(self.body, Body::State(_)) && self.sequence == 0)
+    }
+}

@@ -4,8 +4,11 @@
 //! of its own. One code folds for all, so the replicas, their sequences included, cannot drift
 //! apart. A shard that was lapped takes a clone of ingest's and goes on from there.
 
+mod image;
+
 use std::sync::Arc;
 
+pub use image::image_bytes_max;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -43,7 +46,7 @@ pub struct Symbol {
     /// The venue sends statistics itself, so trades do not roll them.
     pub(crate) statistics_from_venue: bool,
     /// Its twins, the shortest delay first.
-    twins: Vec<(u32, SymbolId)>,
+    pub(crate) twins: Vec<(u32, SymbolId)>,
 }
 
 impl Symbol {
@@ -86,15 +89,18 @@ impl Symbol {
         self.stamps[channel.index()] = stamps;
     }
 
+    /// Takes a state that is not counted; see [`Tick::is_numbered`].
+    fn vouch(&mut self, state: State, stamps: Stamps) {
+        self.state = state;
+        self.state_since = stamps.recv;
+    }
+
     fn fold(&mut self, body: &Body<'_>, stamps: Stamps) {
         self.advance(body.channel(), stamps);
         match body {
             Body::Instrument(instrument) => self.instrument = instrument.clone(),
             Body::Twin(_) => {}
-            Body::State(state) => {
-                self.state = *state;
-                self.state_since = stamps.recv;
-            }
+            Body::State(state) => self.vouch(*state, stamps),
             Body::Quote(quote) => self.quote = Some(*quote),
             Body::Ticker(quote, statistics) => {
                 self.quote = Some(*quote);
@@ -114,20 +120,6 @@ impl Symbol {
         }
     }
 
-    /// Takes over everything but who it is: the numbers of its definitions and states are its own,
-    /// all others go on where those of `from` stand, published now.
-    fn renew(&mut self, from: &Self, publish: Nanos) {
-        let old = std::mem::replace(self, from.clone());
-        for stamps in &mut self.stamps {
-            stamps.publish = publish;
-        }
-        (self.twin, self.twins) = (old.twin, old.twins);
-        for channel in [Channel::Instrument, Channel::State] {
-            let at = channel.index();
-            (self.sequences[at], self.stamps[at]) = (old.sequences[at], old.stamps[at]);
-        }
-    }
-
     fn fold_trade(&mut self, trade: &Trade, stamps: Stamps) {
         self.tape.push(*trade);
         self.bars.add(trade);
@@ -142,12 +134,26 @@ impl Symbol {
     }
 }
 
+/// Gives an original its twin; none where there is no such original, or it has one of that delay.
+fn add_twin(symbols: &mut [Symbol], id: SymbolId, twin: Twin) -> Option<&Symbol> {
+    let original = symbols.get_mut(twin.of.index()).filter(|symbol| symbol.twin.is_none())?;
+    let found = original.twins.binary_search_by_key(&twin.delay_ms, |(delay_ms, _)| *delay_ms);
+    original.twins.insert(found.err()?, (twin.delay_ms, id));
+    Some(original)
+}
+
 /// A tick that does not continue what was folded before: a bug of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OutOfStep {
     /// The symbol was never defined.
     #[error("tick of undefined symbol {0:?}")]
     Undefined(SymbolId),
+    /// It is of no original, or its original has one of that delay already.
+    #[error("twin {0:?} of no original, or one too many")]
+    Twin(SymbolId),
+    /// What is renewed is no twin, or stood further already.
+    #[error("renewal of {0:?}, which is no twin or stands further")]
+    Renewal(SymbolId),
     /// The sequence is not the next one.
     #[error("tick {found} of {symbol:?} {channel:?} where {expected} was due")]
     Sequence {
@@ -172,6 +178,11 @@ pub struct Truth {
 impl Truth {
     /// Folds the next tick.
     pub fn apply(&mut self, tick: &Tick<'_>) -> Result<(), OutOfStep> {
+        if let (Body::State(state), false) = (&tick.body, tick.is_numbered()) {
+            let symbol = self.symbols.get_mut(tick.symbol.index());
+            symbol.ok_or(OutOfStep::Undefined(tick.symbol))?.vouch(*state, tick.stamps);
+            return Ok(());
+        }
         let channel = tick.body.channel();
         let expected = self.next_sequence(tick.symbol, channel);
         if tick.sequence != expected {
@@ -183,6 +194,11 @@ impl Truth {
         }
         let symbol =
             self.symbols.get_mut(tick.symbol.index()).ok_or(OutOfStep::Undefined(tick.symbol))?;
+        if let Body::Renewal(from) = &tick.body
+            && !symbol.may_be_renewed(from)
+        {
+            return Err(OutOfStep::Renewal(tick.symbol));
+        }
         symbol.fold(&tick.body, tick.stamps);
         Ok(())
     }
@@ -196,10 +212,8 @@ impl Truth {
                 self.symbols.push(Symbol::new(instrument.clone()));
             }
             Body::Twin(twin) => {
-                let original = self.symbols.get_mut(twin.of.index());
-                let original = original.ok_or(OutOfStep::Undefined(twin.of))?;
-                let at = original.twins.partition_point(|(delay_ms, _)| *delay_ms < twin.delay_ms);
-                original.twins.insert(at, (twin.delay_ms, id));
+                let original = add_twin(&mut self.symbols, id, *twin);
+                let original = original.ok_or(OutOfStep::Twin(id))?;
                 // What a name means is no news of the market; whether it trades is, and comes when
                 // it is old enough.
                 let trading = Trading::Maintenance;
@@ -210,6 +224,35 @@ impl Truth {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The truth of these symbols, in their order; none where two originals have one name, or a twin
+    /// is that of no original before it, or the second with its delay.
+    pub fn of(mut symbols: Vec<Symbol>) -> Option<Self> {
+        let mut by_name = FxHashMap::default();
+        for at in 0..symbols.len() {
+            let id = SymbolId(at as u32);
+            let (before, rest) = symbols.split_at_mut(at);
+            let symbol = &rest[0];
+            if let Some(twin) = symbol.twin {
+                add_twin(before, id, twin)?;
+            } else if by_name.insert(Arc::clone(&symbol.instrument.symbol), id).is_some() {
+                return None;
+            }
+        }
+        Some(Self { symbols, by_name })
+    }
+
+    /// True where `self` can be what came of `older` by further ticks: the same symbols and perhaps
+    /// more, and no number that went back.
+    pub fn continues(&self, older: &Self) -> bool {
+        let is_continued = |(new, old): (&Symbol, &Symbol)| {
+            let counts = new.sequences.iter().zip(&old.sequences);
+            (&new.instrument.symbol, new.twin) == (&old.instrument.symbol, old.twin)
+                && counts.into_iter().all(|(n, o)| n >= o)
+        };
+        self.symbols.len() >= older.symbols.len()
+            && self.symbols.iter().zip(&older.symbols).all(is_continued)
     }
 
     /// The sequence the next update must carry; 1 for what is not there yet.

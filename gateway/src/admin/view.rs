@@ -7,7 +7,7 @@ use wire::topic::Topic;
 use crate::catalogue::FeedStatus;
 use crate::clock;
 use crate::latency::Tally;
-use crate::metrics::Metrics;
+use crate::metrics::{FeedMetrics, Metrics};
 use crate::shard::{Row, SymbolView};
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -128,30 +128,56 @@ fn decimal(mantissa: i64, scale: u8) -> Value {
     market::Decimal::new(mantissa, scale).map_or(Value::Null, |decimal| decimal.to_string().into())
 }
 
-/// Every feed with what was counted of it.
+/// Every feed with what was counted of it here: of the feeds of a gateway that is followed only how
+/// they do is known. Beside them, who follows.
 pub(super) fn feeds(feeds: &[FeedStatus], metrics: &Metrics) -> Value {
-    let now = clock::now().0;
-    let shown = feeds.iter().zip(&metrics.ingest.feeds).map(|(feed, counted)| {
-        let heard = counted.heard_at_ns.value();
-        let failures: u64 = counted.decode_failures.total();
-        json!({
+    let counted = metrics.ingest.feeds.iter().map(Some).chain(std::iter::repeat(None));
+    let shown = feeds.iter().zip(counted).map(|(feed, counted)| {
+        let mut row = json!({
             "feed": feed.name.as_ref(),
             "state": if feed.live { "live" } else { "down" },
             "detail": feed.detail,
             "since": time(feed.since),
-            "last_message_ms_ago":
-                (heard > 0).then(|| now.saturating_sub(heard) / NANOS_PER_MILLI),
-            "messages": counted.messages.value(),
-            "bytes": counted.bytes.value(),
-            "decode_failures": failures,
-            "gaps": counted.gaps.value(),
-            "checksum_failures": counted.checksum_failures.value(),
-            "reconnects": counted.reconnects.value(),
-            "resnapshots": counted.resnapshots.value(),
-            "silences": counted.silences.value(),
-        })
+        });
+        if let (Some(counted), Some(row)) = (counted, row.as_object_mut()) {
+            row.extend(counters(counted));
+        }
+        row
     });
-    json!({ "feeds": shown.collect::<Vec<_>>() })
+    let relay = &metrics.relay;
+    json!({
+        "feeds": shown.collect::<Vec<_>>(),
+        "relay": {
+            "followers": relay.followers.value(),
+            "lag_records": relay.lag_records.value(),
+            "records": relay.records.value(),
+            "bytes": relay.sent_bytes.value(),
+            "truths": relay.truths.value(),
+            "laps": relay.laps.value(),
+            "refused": relay.refused.total(),
+        },
+    })
+}
+
+fn counters(counted: &FeedMetrics) -> Map<String, Value> {
+    let heard = counted.heard_at_ns.value();
+    let ago_ms = (heard > 0).then(|| clock::now().0.saturating_sub(heard) / NANOS_PER_MILLI);
+    let failures: u64 = counted.decode_failures.total();
+    let mut row = Map::new();
+    row.insert("last_message_ms_ago".to_owned(), ago_ms.into());
+    for (name, count) in [
+        ("messages", counted.messages.value()),
+        ("bytes", counted.bytes.value()),
+        ("decode_failures", failures),
+        ("gaps", counted.gaps.value()),
+        ("checksum_failures", counted.checksum_failures.value()),
+        ("reconnects", counted.reconnects.value()),
+        ("resnapshots", counted.resnapshots.value()),
+        ("silences", counted.silences.value()),
+    ] {
+        row.insert(name.to_owned(), count.into());
+    }
+    row
 }
 
 /// None where it is not known.

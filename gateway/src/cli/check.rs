@@ -51,7 +51,7 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn text(file: &Path, loaded: &Loaded, population: Population) -> String {
-    let Config { door, auth, shard, ring, ingest, admin } = &loaded.config;
+    let Config { door, auth, shard, ring, ingest, relay, admin } = &loaded.config;
     let mut out = format!("{} can be used. `gateway run` would\n", file.display());
     // Writing to a String cannot fail.
     let mut line = |words: String| {
@@ -67,6 +67,13 @@ fn text(file: &Path, loaded: &Loaded, population: Population) -> String {
     }
     line(format!("serve at most {} sessions, shard threads: {}", door.sessions_max, shard.count));
     line(format!("answer operators at http://{}/", admin.listen));
+    if let Some(relay) = &relay {
+        let (listen, count) = (&relay.listen, relay.followers_max);
+        line(format!("lend its ring at {listen}, to {count} gateways at most"));
+    }
+    if let Some(address) = &ingest.follow {
+        line(format!("follow the gateway at {address}"));
+    }
     for feed in &ingest.feeds {
         line(format!("take {} from {}, {}", symbols(feed), feed.name, feed.dialect.as_str()));
         line(match feed.dialect {
@@ -84,7 +91,11 @@ fn text(file: &Path, loaded: &Loaded, population: Population) -> String {
         let delays: Vec<_> =
             ingest.delays.iter().map(|d| format!("{} ms", d.as_millis())).collect();
         line(format!("tell symbols later by {}, too,", delays.join(", ")));
-        line(format!("  through a line of {} MiB", ingest.delay_bytes_max >> 20));
+        line(if ingest.has_delay_line() {
+            format!("  through a line of {} MiB", ingest.delay_bytes_max >> 20)
+        } else {
+            "  as the gateway that is followed delays them".to_owned()
+        });
     }
     line(format!("pass ticks through a ring of {} MiB", ring.bytes as f64 / f64::from(1 << 20)));
     memory_lines(&loaded.config, population, &mut line);
@@ -159,7 +170,7 @@ fn symbols(feed: &Feed) -> String {
 }
 
 fn json(file: &Path, loaded: &Loaded, population: Population) -> Value {
-    let Config { door, auth, shard, ring, ingest, admin } = &loaded.config;
+    let Config { door, auth, shard, ring, ingest, relay, admin } = &loaded.config;
     let memory = loaded.config.memory();
     let reckoned = loaded.config.reckon(population);
     let feeds: Vec<_> = ingest.feeds.iter().map(feed_json).collect();
@@ -185,6 +196,11 @@ fn json(file: &Path, loaded: &Loaded, population: Population) -> Value {
         "shard": { "count": shard.count, "pin": shard.pin },
         "ring": { "bytes": ring.bytes },
         "admin": { "listen": admin.listen.to_string() },
+        "relay": relay.as_ref().map(|relay| json!({
+            "listen": relay.listen.to_string(),
+            "followers_max": relay.followers_max,
+        })),
+        "follow": ingest.follow.as_ref().map(ToString::to_string),
         "ingest": {
             "pin": ingest.pin,
             "delays_ms": ingest.delays.iter().map(|d| d.as_millis() as u64).collect::<Vec<_>>(),

@@ -51,6 +51,7 @@ fn blame(error: StartError) -> Failure {
         StartError::Door(_)
         | StartError::Usage { .. }
         | StartError::Admin(_)
+        | StartError::Relay(_)
         | StartError::Thread(_) => Failure::Runtime(error.into()),
     }
 }

@@ -39,7 +39,7 @@ macro_rules! compare {
 /// Takes over from `new` what can change now, and says what that was and what was left.
 pub fn bring_up_to_date(config: &mut Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
-    let Config { door, auth, shard, ring, ingest, admin } = config;
+    let Config { door, auth, shard, ring, ingest, relay, admin } = config;
     door_keys(&mut changes, door, &new.door);
     shard_keys(&mut changes, shard, &new.shard);
     // What its files say is put in force; the section's own keys are for a start.
@@ -50,6 +50,9 @@ pub fn bring_up_to_date(config: &mut Config, new: &Config) -> Changes {
         changes.needs_restart.push("ring.bytes");
     }
     ingest_keys(&mut changes, ingest, &new.ingest);
+    if differ(relay, &new.relay) {
+        changes.needs_restart.push("relay");
+    }
     compare!(changes, admin, new.admin, Admin {
         live: []
         fixed: [
@@ -142,6 +145,7 @@ fn ingest_keys(changes: &mut Changes, old: &mut Ingest, new: &Ingest) {
             symbols_max = "ingest.symbols_max",
             delays = "ingest.delays_ms",
             delay_bytes_max = "ingest.delay_bytes_max",
+            follow = "follow.address",
             feeds = "ingest.feeds",
         ]
     });

@@ -105,9 +105,16 @@ impl Config {
         let feeds = &self.ingest.feeds;
         let deepest = feeds.iter().map(levels).max().unwrap_or_default();
         let levels: usize = feeds.iter().map(|feed| symbols(feed) * levels(feed)).sum();
-        // All feeds together have no more symbols than may be; and a book has two sides.
-        let levels = 2 * levels.min(symbols_max * deepest) as u64;
-        let replicas = self.shard.count as u64 + 1;
+        // All feeds together have no more symbols than may be.
+        let levels = levels.min(symbols_max * deepest);
+        // Who is followed may have as many as are taken from it.
+        let is_follower = self.ingest.follow.is_some();
+        let levels = if is_follower { symbols_max * self.ingest.book_levels_max } else { levels };
+        // A book has two sides.
+        let levels = 2 * levels as u64;
+        // One that is coming from a relay, and one that is on its way to each follower.
+        let lent = self.relay.as_ref().map_or(0, |relay| relay.followers_max);
+        let replicas = (self.shard.count + 1 + usize::from(is_follower) + lent) as u64;
         // Each symbol, and its twin for each delay.
         let tellings = 1 + self.ingest.delays.len() as u64;
         let history = self.shard.count as u64 * self.shard.history_bytes_max as u64;

@@ -12,6 +12,7 @@ mod level;
 mod memory;
 mod read;
 mod refusal;
+mod relay;
 mod section;
 mod symbols;
 mod types;
@@ -28,8 +29,8 @@ pub use memory::{
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{
-    Admin, Auth, Config, Crowd, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Ring, Shard,
-    Sockets, Thread, TlsMin, Usage,
+    Admin, Auth, Config, Crowd, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Relay,
+    RelayAddress, Ring, Shard, Sockets, Thread, TlsMin, Usage,
 };
 
 /// Reads a config file and checks it, the files it names, and this machine.

@@ -10,8 +10,10 @@ use std::time::Duration;
 use super::document::{Document, Remains};
 use super::level::log_filter;
 use super::section::{Item, Section};
-use super::types::{Admin, Config, Crowd, Door, Ingest, Ring, Shard, Sockets, Thread, TlsMin};
-use super::{auth, feeds};
+use super::types::{
+    Admin, Config, Crowd, Door, Ingest, RelayAddress, Ring, Shard, Sockets, Thread, TlsMin,
+};
+use super::{auth, feeds, relay};
 
 pub(super) const HOUR_MS: u64 = 3_600_000;
 pub(super) const MINUTE_MS: u64 = 60_000;
@@ -49,7 +51,10 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
     let auth = auth::read(root.section("auth"), folder, listen);
     let shard = read_shard(root.section("shard"));
     let ring = read_ring(document, root.section("ring"));
-    let ingest = read_ingest(document, root.section("ingest"), folder);
+    let relay = relay::read_relay(root.section("relay"), folder);
+    relay::check_readers(document, relay.as_ref(), shard.count);
+    let follow = relay::read_follow(root.section("follow"), folder);
+    let ingest = read_ingest(document, root.section("ingest"), follow, folder);
     let admin = read_admin(root.section("admin"), folder);
     let log_level = read_log(root.section("log"));
     root.finish();
@@ -64,7 +69,7 @@ fn read_root(document: &Document<'_>, mut root: Section<'_, '_>, folder: &Path) 
     }
     check_ring(document, ring, &ingest);
     check_delay_line(document, &ingest);
-    let config = Config { door, auth, shard, ring, ingest, admin };
+    let config = Config { door, auth, shard, ring, ingest, relay, admin };
     Some(Loaded { config, log_level, warnings: Vec::new() })
 }
 
@@ -275,7 +280,12 @@ fn check_ring(document: &Document<'_>, ring: Ring, ingest: &Ingest) {
     }
 }
 
-fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &Path) -> Ingest {
+fn read_ingest(
+    document: &Document<'_>,
+    mut section: Section<'_, '_>,
+    follow: Option<RelayAddress>,
+    folder: &Path,
+) -> Ingest {
     let s = &mut section;
     let pin = s.flag("pin", false);
     let spin = Duration::from_micros(s.number("spin_us", 0..=1_000_000, 0));
@@ -297,12 +307,10 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
     let delays = read_delays(s);
     let delay_bytes_max = size(s, "delay_bytes_max", MIB, 64 * GIB, 256 * MIB);
     let tables = s.tables("feeds");
-    if tables.is_empty() {
-        s.refuse(None, "feeds", None, "at least one feed is needed, under [[ingest.feeds]]");
-    }
+    let has_feeds = !tables.is_empty();
     let feeds = feeds::read(document, tables, folder, symbols_max);
     section.finish();
-    Ingest {
+    let ingest = Ingest {
         pin,
         spin,
         flush_messages_max,
@@ -316,8 +324,11 @@ fn read_ingest(document: &Document<'_>, mut section: Section<'_, '_>, folder: &P
         symbols_max,
         delays,
         delay_bytes_max,
+        follow,
         feeds,
-    }
+    };
+    relay::check_origin(document, &ingest, has_feeds);
+    ingest
 }
 
 fn read_delays(s: &mut Section<'_, '_>) -> Vec<Duration> {
@@ -333,7 +344,7 @@ fn read_delays(s: &mut Section<'_, '_>) -> Vec<Duration> {
 /// A symbol may be let in again whole, and each leaves room for the mark of its going.
 fn check_delay_line(document: &Document<'_>, ingest: &Ingest) {
     let needed = needed_delay_bytes(ingest);
-    if !ingest.delays.is_empty() && ingest.delay_bytes_max < needed {
+    if ingest.has_delay_line() && ingest.delay_bytes_max < needed {
         let line = document.line_of("ingest.delay_bytes_max");
         let line = line.or(document.line_of("ingest.delays_ms"));
         let value = Some(ingest.delay_bytes_max.to_string());

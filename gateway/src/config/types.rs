@@ -26,6 +26,8 @@ pub struct Config {
     pub ring: Ring,
     /// Where ticks come from.
     pub ingest: Ingest,
+    /// Where other gateways may follow; none where they may not.
+    pub relay: Option<Relay>,
     /// Where operators ask.
     pub admin: Admin,
 }
@@ -259,7 +261,9 @@ pub struct Ingest {
     pub delays: Vec<Duration>,
     /// What waits for that.
     pub delay_bytes_max: usize,
-    /// The venues.
+    /// The gateway that is followed instead of venues.
+    pub follow: Option<RelayAddress>,
+    /// The venues; none where another gateway is followed.
     pub feeds: Vec<Feed>,
 }
 
@@ -271,15 +275,41 @@ impl Ingest {
         self.book_levels_max.max(asked.unwrap_or(0))
     }
 
+    /// Whether something is kept here to be told later: where another gateway is followed, that one
+    /// does.
+    pub fn has_delay_line(&self) -> bool {
+        self.follow.is_none() && !self.delays.is_empty()
+    }
+
     /// What the delay line takes.
     pub fn delay_line_bytes(&self) -> u64 {
-        if self.delays.is_empty() { 0 } else { self.delay_bytes_max as u64 }
+        if self.has_delay_line() { self.delay_bytes_max as u64 } else { 0 }
     }
 
     /// The longest delay; zero where there is none.
     pub fn delay_max(&self) -> Duration {
         self.delays.last().copied().unwrap_or_default()
     }
+}
+
+/// Lending the ring to gateways that follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Where they connect.
+    pub listen: RelayAddress,
+    /// How many there may be at once; more are closed at accept.
+    pub followers_max: usize,
+    /// For how long one may take nothing of what waits; then it is let go.
+    pub write_timeout: Duration,
+}
+
+/// A socket of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayAddress {
+    /// A port on loopback.
+    Tcp(SocketAddr),
+    /// A socket file.
+    Unix(PathBuf),
 }
 
 /// One connection to one venue.

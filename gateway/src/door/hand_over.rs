@@ -53,6 +53,9 @@ impl Reservation {
 
     /// None where the mailboxes are full.
     fn try_take(hall: &Arc<Hall>) -> Result<Option<Self>, Refusal> {
+        if hall.catalogue.is_awaited() {
+            return Err(full(UpgradeRefusal::NoMarket, "the market has not come yet"));
+        }
         // Relaxed: the door's thread alone changes `handing`; the shards' loads are plain counts.
         let handing = hall.handing.load(Ordering::Relaxed);
         let sessions: usize = hall.mailboxes.iter().map(Mailbox::load).sum();

@@ -36,6 +36,24 @@ impl Board {
         }
     }
 
+    /// How the feeds of the gateway do that is followed: they stand behind our one. Where none of
+    /// them is live, ours is not either, whatever passes on it.
+    pub(super) fn set_followed(&self, feeds: Vec<FeedStatus>) {
+        let is_live = feeds.is_empty() || feeds.iter().any(|feed| feed.live);
+        let detail = if is_live { "connected" } else { "connected, but none of its feeds is live" };
+        self.feeds.borrow_mut().truncate(1);
+        self.feeds.borrow_mut().extend(feeds);
+        self.changed.set(true);
+        self.set(0, is_live, detail.to_owned());
+    }
+
+    /// The gateway that was followed is lost, and with it its feeds.
+    pub(super) fn lose_followed(&self, detail: &str) {
+        self.feeds.borrow_mut().truncate(1);
+        self.changed.set(true);
+        self.set(0, false, detail.to_owned());
+    }
+
     /// Publishes the listing if anything in it has changed.
     pub(super) fn show(&self, publisher: &mut Publisher, catalogue: &Catalogue) {
         if publisher.take_listing_changed() | self.changed.take() {

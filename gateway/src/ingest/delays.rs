@@ -97,7 +97,7 @@ impl Delays {
     }
 
     /// Lets a symbol in again, as it is now; false where it needs more room still. One that no
-    /// record of `record_bytes_max` can hold stays outside for good.
+    /// record of `record_bytes_max` can hold, or that would not be read back, stays outside for good.
     pub(super) fn renew(
         &mut self,
         id: SymbolId,
@@ -109,9 +109,11 @@ impl Delays {
         self.record.clear();
         let body = Body::Renewal(Box::new(symbol.clone()));
         Tick { symbol: id, sequence: 0, stamps, body }.encode(&mut self.record);
-        if self.record.len() > record_bytes_max {
+        // Looked at before it is believed when it leaves the line, and by gateways that follow.
+        if self.record.len() > record_bytes_max || Tick::decode(&self.record).is_err() {
             self.outside.pop_front();
-            tracing::error!(symbol = &*symbol.instrument.symbol, "too large to be told later");
+            let symbol = &*symbol.instrument.symbol;
+            tracing::error!(symbol, "too large, or makes too little sense, to be told later");
             return true;
         }
         let is_kept = self.line.keep(&self.record, now.0, self.spare);

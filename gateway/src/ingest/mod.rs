@@ -1,4 +1,4 @@
-//! The ingest thread: venues in, the ring out.
+//! The ingest thread: venues in, or another gateway's ring; our ring out.
 //!
 //! One thread, one tokio runtime of its own, one task per feed. A message goes through
 //! [`Pipeline::message`]: decoded, normalised, numbered, folded into the truth, written into the
@@ -14,6 +14,7 @@ mod delay_line;
 mod delays;
 mod dial;
 mod feed;
+mod follow;
 mod normalise;
 mod numbers;
 mod pipeline;
@@ -41,7 +42,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::catalogue::Catalogue;
 use crate::clock;
-use crate::config::{self, Dialect, FeedSymbols};
+use crate::config::{self, Dialect, FeedSymbols, RelayAddress};
 use crate::metrics::Metrics;
 use crate::replica::ReplicaRequest;
 use crate::threads::StopFlag;
@@ -141,6 +142,8 @@ pub struct Seams {
     pub catalogue: Arc<Catalogue>,
     /// Counters and stations.
     pub metrics: Arc<Metrics>,
+    /// Names the life of the numbering; one that follows takes another's.
+    pub epoch: u64,
     /// Ends the thread.
     pub stop: StopFlag,
 }
@@ -151,6 +154,8 @@ pub struct Ingest {
     symbols_max: usize,
     delays: Vec<Duration>,
     delay_bytes_max: usize,
+    follow: Option<RelayAddress>,
+    limits: Limits,
     spin: Duration,
 }
 
@@ -166,6 +171,8 @@ impl Ingest {
             symbols_max: settings.symbols_max,
             delays: settings.delays.clone(),
             delay_bytes_max: settings.delay_bytes_max,
+            follow: settings.follow.clone(),
+            limits: Limits { book_levels_max: settings.deepest_book(), ..limits },
             spin: settings.spin,
         })
     }
@@ -181,14 +188,28 @@ impl Ingest {
     }
 
     async fn serve(self, seams: Seams) {
-        let Seams { ring, replica_requests, catalogue, metrics, stop } = seams;
-        let publisher = Publisher::new(ring, self.symbols_max, Arc::clone(&metrics))
-            .with_delays(&self.delays, self.delay_bytes_max);
+        let Seams { ring, replica_requests, catalogue, metrics, epoch, stop } = seams;
+        // The twins of one that follows are those of the gateway that it follows.
+        let is_delaying = self.follow.is_none() && !self.delays.is_empty();
+        let delays = if is_delaying { &self.delays[..] } else { &[] };
+        let mut publisher = Publisher::new(ring, self.symbols_max, Arc::clone(&metrics))
+            .with_delays(delays, self.delay_bytes_max);
+        publisher.begin_life(epoch);
         let publisher = Rc::new(RefCell::new(publisher));
-        let board = Rc::new(board::Board::new(self.routes.iter().map(|r| &*r.feed.name)));
+        let names = metrics.ingest.feeds.iter().map(|feed| &*feed.name);
+        let board = Rc::new(board::Board::new(names));
         let spin = Rc::new(spin::Spin::new(self.spin));
         let fetches = Rc::new(RefCell::new(JoinSet::new()));
         let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+        if let Some(address) = self.follow {
+            let home = (Rc::clone(&publisher), Rc::clone(&board), Rc::clone(&spin));
+            let (catalogue, metrics) = (Arc::clone(&catalogue), Arc::clone(&metrics));
+            // Each symbol may come with as many twins as there may be delays.
+            let symbols_max = self.symbols_max * (1 + self.delays.len());
+            let limits = Limits { symbols_max, ..self.limits };
+            let follower = follow::Follower::new(address, limits, home, catalogue, metrics);
+            tasks.push(tokio::task::spawn_local(follower.run()));
+        }
         for route in self.routes {
             let task = feed::FeedTask::new(
                 route,
@@ -201,7 +222,7 @@ impl Ingest {
             tasks.push(tokio::task::spawn_local(Rc::new(task).run()));
         }
         tasks.push(tokio::task::spawn_local(async move { spin.run().await }));
-        if !self.delays.is_empty() {
+        if is_delaying {
             tasks.push(tokio::task::spawn_local(release::run(Rc::clone(&publisher))));
         }
         let mut turns = interval(HOUSEKEEPING);

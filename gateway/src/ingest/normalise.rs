@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use market::{Body, BookChange, BookSide, Level, Levels, Nanos};
+use market::{Body, BookChange, BookSide, Level, Levels, Nanos, TURNOVER_MAX};
 use rustc_hash::FxHashMap;
 use venue::{BookDelta, BookSnapshot, Event, Join, JoinLimits};
 
@@ -22,10 +22,6 @@ use crate::metrics::{FeedMetrics, Metrics, TickRefusal};
 
 /// Deltas of one symbol that wait for its snapshot: 100 s of a stream of ten a second.
 const JOIN_LIMITS: JoinLimits = JoinLimits { deltas_max: 1000, bytes_max: 4 << 20 };
-
-/// Price times size of one trade, in units of both: a thousand million such trades can still be
-/// added up, and a venue would have to err by many digits to reach it.
-const TURNOVER_MAX: i128 = 10_i128.pow(29);
 
 /// How far ahead of our clock a trade may say it happened: one from another year would hold bars
 /// and statistics fast for as long as the process lives.

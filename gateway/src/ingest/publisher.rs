@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handoff::Writer;
-use market::{Body, Instrument, Nanos, Stamps, State, Symbol, SymbolId, Tick, Truth};
+use market::{Body, Instrument, Nanos, OutOfStep, Stamps, State, Symbol, SymbolId, Tick, Truth};
 
 use super::delays::Delays;
 use crate::clock;
 use crate::latency::{Station, Stretch};
 use crate::metrics::{Metrics, TickKind, TickRefusal};
-use crate::replica::Replica;
+use crate::replica::{Life, REPLACED, Replica};
 
 /// The truth and the ring.
 pub struct Publisher {
     pub(super) truth: Truth,
     pub(super) ring: Writer,
+    life: Life,
     record: Vec<u8>,
     symbols_max: usize,
     /// Those that were defined here; twins are not among them.
@@ -32,10 +33,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Starts with no symbols; more than `symbols_max` are refused.
+    /// Starts a life with no symbols; more than `symbols_max` are refused.
     pub fn new(ring: Writer, symbols_max: usize, metrics: Arc<Metrics>) -> Self {
         let station = metrics.latency.station(Stretch::RecvToPublish);
         Self {
+            life: Life::default(),
             truth: Truth::default(),
             ring,
             record: Vec::new(),
@@ -62,33 +64,79 @@ impl Publisher {
         let sequence = self.truth.next_sequence(symbol, body.channel());
         let stamps = Stamps { event, recv, publish: clock::now() };
         let tick = Tick { symbol, sequence, stamps, body };
-        if let Body::State(state) = tick.body {
-            self.count_state(symbol, state);
-        }
-        if !self.write(&tick) {
-            return false;
-        }
-        self.metrics.ingest.ticks_published.of(kind_of(&tick.body)).inc();
-        self.station.record_span(recv, stamps.publish);
-        if let Some(delays) = &mut self.delays {
+        let is_put = self.put(&tick).expect("the symbol is defined and the sequence is its own");
+        if let Some(delays) = self.delays.as_mut().filter(|_| is_put) {
             delays.keep(symbol, &self.record, stamps.publish, &self.metrics.ingest.delay);
         }
-        true
+        is_put
+    }
+
+    /// Publishes a tick as another gateway numbered it; only the time of publishing is ours. False,
+    /// and counted, when the ring cannot hold it.
+    pub fn relay(&mut self, mut tick: Tick<'_>) -> Result<bool, OutOfStep> {
+        tick.stamps.publish = clock::now();
+        self.put(&tick)
+    }
+
+    /// Publishes our own word on how far a symbol can be trusted. It is not numbered: the numbers
+    /// are those of the gateway that is followed.
+    pub fn vouch(&mut self, symbol: SymbolId, state: State, since: Nanos) {
+        let stamps = Stamps { event: Nanos::UNKNOWN, recv: since, publish: clock::now() };
+        let tick = Tick { symbol, sequence: 0, stamps, body: Body::State(state) };
+        self.put(&tick).expect("the symbol is defined");
+    }
+
+    /// Takes over the truth of another gateway. The readers of the ring find out in their place.
+    pub fn replace(&mut self, truth: Truth, epoch: u64) {
+        if epoch != self.life.epoch || !truth.continues(&self.truth) {
+            self.life = Life { epoch, number: self.life.number + 1 };
+        }
+        self.truth = truth;
+        self.ring.append(REPLACED).expect("nothing is smaller");
+        self.listing_changed = true;
+        for state in State::ALL {
+            let count = self.truth.originals().filter(|(_, symbol)| symbol.state == state).count();
+            self.metrics.ingest.symbols.of(state).set(count as u64);
+        }
+    }
+
+    /// Folds, writes and counts a tick. False where the ring cannot hold it.
+    fn put(&mut self, tick: &Tick<'_>) -> Result<bool, OutOfStep> {
+        let before = self.truth.symbol(tick.symbol).map(|s| (s.state, s.twin.is_some()));
+        if !self.write(tick)? {
+            return Ok(false);
+        }
+        self.listing_changed |= matches!(tick.body, Body::Instrument(_));
+        let metrics = &self.metrics.ingest;
+        match (&tick.body, before) {
+            // What is told later was counted when it was told first.
+            (Body::Twin(_), _) | (_, Some((_, true))) => return Ok(true),
+            (Body::State(state), Some((before, _))) => {
+                metrics.symbols.of(before).dec();
+                metrics.symbols.of(*state).inc();
+            }
+            (Body::Instrument(_), None) => metrics.symbols.of(State::Recovering).inc(),
+            _ => {}
+        }
+        metrics.ticks_published.of(kind_of(&tick.body)).inc();
+        let Stamps { recv, publish, .. } = tick.stamps;
+        self.station.record_span(recv, publish);
+        Ok(true)
     }
 
     /// Folds a tick and writes it into the ring. False, and counted, when that cannot hold it.
     #[inline]
-    pub(super) fn write(&mut self, tick: &Tick<'_>) -> bool {
+    pub(super) fn write(&mut self, tick: &Tick<'_>) -> Result<bool, OutOfStep> {
         self.record.clear();
         tick.encode(&mut self.record);
         if self.record.len() > self.ring.record_size_max() {
             self.refuse(TickRefusal::TooLarge);
-            return false;
+            return Ok(false);
         }
-        self.truth.apply(tick).expect("the symbol is defined and the sequence is the truth's own");
+        self.truth.apply(tick)?;
         self.ring.append(&self.record).expect("its size was checked");
         self.metrics.ingest.ring_bytes.add(self.record.len() as u64);
-        true
+        Ok(true)
     }
 
     /// Defines a symbol and publishes its definition; none, and counted, when there are too many or
@@ -114,15 +162,12 @@ impl Publisher {
         }
         self.symbol_count += 1;
         self.add_twins(id, recv);
-        self.metrics.ingest.symbols.of(State::Recovering).inc();
-        self.listing_changed = true;
         Some(id)
     }
 
     /// Publishes a changed definition.
     pub fn redefine(&mut self, symbol: SymbolId, instrument: Instrument, recv: Nanos) {
-        self.listing_changed |=
-            self.publish(symbol, Nanos::UNKNOWN, recv, Body::Instrument(instrument));
+        self.publish(symbol, Nanos::UNKNOWN, recv, Body::Instrument(instrument));
     }
 
     /// Counts an event that is not published.
@@ -148,7 +193,22 @@ impl Publisher {
     /// A copy of everything, and where to read on. It takes as long as the books are large.
     pub fn replica(&mut self) -> Replica {
         self.ring.flush();
-        Replica { truth: self.truth.clone(), position: self.ring.position() }
+        Replica { life: self.life, truth: self.truth.clone(), position: self.ring.position() }
+    }
+
+    /// Names the life of the numbering that begins with what was published here.
+    pub const fn begin_life(&mut self, epoch: u64) {
+        self.life.epoch = epoch;
+    }
+
+    /// The life of the numbering.
+    pub const fn life(&self) -> Life {
+        self.life
+    }
+
+    /// The largest record of the ring, in bytes.
+    pub fn record_bytes_max(&self) -> usize {
+        self.ring.record_size_max()
     }
 
     /// Everything known.
@@ -159,12 +219,6 @@ impl Publisher {
     /// What is known of a symbol that was defined here.
     pub(super) fn symbol(&self, id: SymbolId) -> &Symbol {
         self.truth.symbol(id).expect("ids come from `define`")
-    }
-
-    fn count_state(&self, symbol: SymbolId, state: State) {
-        let symbols = &self.metrics.ingest.symbols;
-        symbols.of(self.symbol(symbol).state).dec();
-        symbols.of(state).inc();
     }
 }
 

@@ -40,7 +40,8 @@ impl Publisher {
             let twin = SymbolId(self.truth.symbol_count() as u32);
             let body = Body::Twin(Twin { of, delay_ms });
             let stamps = Stamps { event: Nanos::UNKNOWN, recv, publish: clock::now() };
-            self.write(&Tick { symbol: twin, sequence: 1, stamps, body });
+            let tick = Tick { symbol: twin, sequence: 1, stamps, body };
+            self.write(&tick).expect("its original was just defined, without twins");
         }
         self.delays = Some(delays);
     }
@@ -95,7 +96,8 @@ impl Publisher {
         let sequence = self.truth.next_sequence(twin, tick.body.channel());
         let stamps = Stamps { publish: now, ..tick.stamps };
         self.listing_changed |= matches!(tick.body, Body::Instrument(_));
-        self.write(&Tick { symbol: twin, sequence, stamps, body: tick.body });
+        let tick = Tick { symbol: twin, sequence, stamps, body: tick.body };
+        self.write(&tick).expect("a twin is behind its original, and the sequence is its own");
         self.metrics.ingest.delay.released.inc();
     }
 

@@ -105,6 +105,8 @@ label_set! {
     MemoryBudget = "memory_budget",
     /// The shards' mailboxes are full.
     MailboxFull = "mailbox_full",
+    /// The gateway that is followed has not sent the market yet.
+    NoMarket = "no_market",
 }
 
 /// The door thread's numbers.

@@ -41,6 +41,7 @@ pub(super) fn write(metrics: &Metrics) -> String {
     write_ingest(metrics, &mut text);
     write_door(metrics, &mut text);
     write_shards(&metrics.shards, &mut text);
+    write_relay(metrics, &mut text);
     write_control(&metrics.control, &mut text);
     write_usage(metrics, &mut text);
     write_latency(&metrics.latency, &mut text);
@@ -158,6 +159,34 @@ fn write_door(metrics: &Metrics, text: &mut Text) {
         .family(&[], &door.http_requests);
     text.metric("gateway_door_upgrades_refused_total", "counter", "WebSocket upgrades refused.")
         .family(&[], &door.upgrades_refused);
+}
+
+fn write_relay(metrics: &Metrics, text: &mut Text) {
+    let (relay, follow) = (&metrics.relay, &metrics.ingest.follow);
+    let mut plain = |name: &str, kind: &'static str, help: &str, value: u64| {
+        text.metric(name, kind, help).sample(&[], value);
+    };
+    let help = "Gateways that follow this one now.";
+    plain("gateway_relay_followers", "gauge", help, relay.followers.value());
+    let help = "Records that the slowest of them is behind.";
+    plain("gateway_relay_lag_records", "gauge", help, relay.lag_records.value());
+    let mut counter = |name, help, cell: &Counter| plain(name, "counter", help, cell.value());
+    let help = "Bytes given to followers.";
+    counter("gateway_relay_sent_bytes_total", help, &relay.sent_bytes);
+    counter("gateway_relay_records_total", "Records given to followers.", &relay.records);
+    counter("gateway_relay_truths_total", "Truths given to followers.", &relay.truths);
+    let help = "Times the ring's writer overtook a follower.";
+    counter("gateway_relay_laps_total", help, &relay.laps);
+    counter("gateway_relay_lost_records_total", "Records lost by that.", &relay.lost_records);
+    counter("gateway_follow_truths_total", "Truths taken over from a relay.", &follow.truths);
+    let help = "Connections to a relay that went on where the one before had ended.";
+    counter("gateway_follow_go_ons_total", help, &follow.go_ons);
+    let help = "Truths of a relay that began the numbering anew.";
+    counter("gateway_follow_new_lives_total", help, &follow.new_lives);
+    text.metric("gateway_relay_refused_total", "counter", "Followers not served, or no longer.")
+        .family(&[], &relay.refused);
+    text.metric("gateway_follow_faults_total", "counter", "Connections to a relay that ended.")
+        .family(&[], &follow.faults);
 }
 
 fn write_control(control: &ControlMetrics, text: &mut Text) {

@@ -5,6 +5,7 @@ use venue::{DecodeError, KINDS};
 
 use super::cell::{Counter, Gauge};
 use super::label::{Family, Label, label_set};
+use super::relay::FollowMetrics;
 
 /// Why a venue's message could not be understood; the words are the decoders' own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +136,8 @@ pub struct DelayMetrics {
 pub struct IngestMetrics {
     /// In the order of the config.
     pub feeds: Vec<FeedMetrics>,
+    /// Of the gateway that is followed; it is also the first feed.
+    pub follow: FollowMetrics,
     /// Symbols by their state now.
     pub symbols: Family<State, Gauge>,
     /// Ticks written into the ring, by kind.

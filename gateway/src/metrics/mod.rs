@@ -11,6 +11,7 @@ mod exposition;
 mod ingest;
 mod label;
 mod process;
+mod relay;
 mod shard;
 mod text;
 
@@ -20,6 +21,7 @@ pub use door::{ArrivalRefusal, DoorMetrics, HandshakeFailure, HttpStatus, Upgrad
 pub use ingest::{DecodeFailure, DelayMetrics, FeedMetrics, IngestMetrics, TickKind, TickRefusal};
 pub use label::{Family, Label};
 pub(crate) use process::resident_bytes;
+pub use relay::{FollowFault, FollowMetrics, RelayMetrics, RelayRefusal};
 pub use shard::{Channel, CloseReason, Resume, ShardMetrics};
 
 use crate::latency::Latency;
@@ -45,6 +47,8 @@ pub struct Metrics {
     pub shards: Vec<ShardMetrics>,
     /// Of reloads and of the log.
     pub control: ControlMetrics,
+    /// The relay thread's.
+    pub relay: RelayMetrics,
     /// The usage log's.
     pub usage: UsageMetrics,
     /// The stations.
@@ -63,6 +67,7 @@ impl Metrics {
             door: DoorMetrics::default(),
             shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
             control: ControlMetrics::default(),
+            relay: RelayMetrics::default(),
             usage: UsageMetrics::default(),
             latency: Latency::default(),
         }

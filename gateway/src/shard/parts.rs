@@ -19,7 +19,7 @@ use crate::config;
 use crate::hearing::{Answer, Hearing, Reply};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::replica::{Asker, ReplicaRequest};
+use crate::replica::{Asker, Life, ReplicaRequest};
 use crate::stop::Ending;
 
 /// The token of the shard's own waker; connections have their session's number.
@@ -29,8 +29,8 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 pub struct Parts {
     pub(super) index: usize,
     pub(super) settings: config::Shard,
-    /// Names this life of the numbering.
-    pub(super) epoch: u64,
+    /// This life of the numbering.
+    pub(super) life: Life,
     pub(super) poll: Poll,
     pub(super) connections: Connections,
     pub(super) ring: Reader,
@@ -60,8 +60,8 @@ pub struct Parts {
 pub struct Shared<'a> {
     /// The same for every shard.
     pub settings: &'a config::Shard,
-    /// Names this life of the numbering.
-    pub epoch: u64,
+    /// The life of the numbering at start.
+    pub life: Life,
     /// Where to subscribe to the ring.
     pub ring: &'a Subscribers,
     /// Where to ask for a replica.
@@ -117,7 +117,7 @@ impl Parts {
             connections: Connections::new(index, shared.settings, registry, latency),
             index,
             settings: shared.settings.clone(),
-            epoch: shared.epoch,
+            life: shared.life,
             poll,
             ring,
             mailbox: receiver,

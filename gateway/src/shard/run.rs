@@ -20,6 +20,7 @@ use super::window::{FlushWindow, Rest};
 use super::writer::Output;
 use crate::clock;
 use crate::latency::{Station, Stretch};
+use crate::replica::{REPLACED, Replica};
 
 /// Bytes of records copied out of the ring at a time: a run that stays in the first-level cache.
 const BATCH_BYTES: usize = 32 * 1024;
@@ -68,7 +69,7 @@ impl Shard {
         let settings = &parts.settings;
         let limits = attend::limits(settings, parts.credentials_timeout);
         let latency = &parts.metrics.latency;
-        let mut fanout = Fanout::new(limits, parts.epoch);
+        let mut fanout = Fanout::new(limits, parts.life.epoch);
         if parts.usage.is_some() {
             fanout.keep_usage();
         }
@@ -130,7 +131,10 @@ impl Shard {
             match self.parts.ring.read(&mut self.batch) {
                 Read::Records(read) => {
                     count += read;
-                    self.fold_batch();
+                    if !self.fold_batch() {
+                        self.parts.asker.ask();
+                        break;
+                    }
                 }
                 Read::Empty => break,
                 Read::Lagged { lost } => {
@@ -146,25 +150,39 @@ impl Shard {
         count
     }
 
-    fn fold_batch(&mut self) {
+    /// False where the truth was replaced: what follows is part of the replica to be asked for.
+    fn fold_batch(&mut self) -> bool {
         let now = clock::now();
         for record in &self.batch {
+            if record == REPLACED {
+                return false;
+            }
             let tick = Tick::decode(record).expect("ingest wrote this record");
             self.publish_to_dequeue.record_span(tick.stamps.publish, now);
             self.fanout.handle_tick(&tick).expect("the ring is read without a hole");
         }
         self.metrics().ring_records.add(self.batch.len() as u64);
+        true
     }
 
-    /// Goes on from a fresh replica after a lap.
+    /// Goes on from a fresh replica after a lap, or where the truth was replaced.
     fn take_replica(&mut self) {
-        let Some(replica) = self.parts.asker.take() else { return };
-        self.parts.ring.seek(replica.position);
-        self.fanout.handle_truth(replica.truth);
-        tracing::info!(shard = self.parts.index, "resynchronised");
+        let Some(Replica { life, truth, position }) = self.parts.asker.take() else { return };
+        self.parts.ring.seek(position);
+        if life == self.parts.life {
+            self.fanout.handle_truth(truth);
+        } else {
+            self.parts.life = life;
+            self.fanout.handle_new_life(truth, life.epoch);
+        }
+        tracing::info!(shard = self.parts.index, epoch = life.epoch, "resynchronised");
     }
 
     fn take_arrivals(&mut self) {
+        if self.parts.life.epoch == 0 {
+            // The door lets nobody in before a market is on its way; it is here in a moment.
+            return;
+        }
         let now = clock::now();
         let mut count = 0;
         while count < ARRIVALS_MAX && !self.parts.mailbox.is_empty() {

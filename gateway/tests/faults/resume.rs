@@ -131,6 +131,8 @@ fn a_number_of_before_a_restart_is_not_taken_for_one_of_after_it() {
     let (symbol, epoch) = (link.view.books.keys().next().cloned(), link.epoch.clone());
     drop(first);
     let second = Gateway::start(market(1000.0), "", "");
+    // Before its venue has listed them, symbols are unknown.
+    drop(second.session(&CHANNELS, &json!({})));
     begins_anew(&second, &epoch.expect("told"), &symbol.expect("a symbol"), 2);
 }
 

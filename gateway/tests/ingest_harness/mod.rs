@@ -53,6 +53,7 @@ pub fn settings(feeds: Vec<Feed>) -> Ingest {
         symbols_max: 1000,
         delays: Vec::new(),
         delay_bytes_max: 1 << 20,
+        follow: None,
         feeds,
     }
 }

@@ -138,7 +138,11 @@ pub(super) fn feeds(answer: &Value) -> String {
         ("reconnects", "reconnects"),
         ("detail", "detail"),
     ];
-    of_objects(&columns, &answer["feeds"])
+    let mut out = of_objects(&columns, &answer["feeds"]);
+    if answer["relay"]["followers"].as_u64().is_some_and(|followers| followers > 0) {
+        out += &["\nlent to followers\n", &fields(&answer["relay"], &[])].concat();
+    }
+    out
 }
 
 pub(super) fn latency(answer: &Value) -> String {
