@@ -1,7 +1,7 @@
 //! Sockets of this machine, for what is neither encrypted nor authenticated: loopback, or a file.
 //!
 //! Used by the relay and by who follows one. A socket file is for its owner alone, and is removed
-//! when its listener ends; one that was left behind by a process that is gone is taken over.
+//! when it accepts no longer; one that was left behind by a process that is gone is taken over.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

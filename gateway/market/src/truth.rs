@@ -142,7 +142,8 @@ fn add_twin(symbols: &mut [Symbol], id: SymbolId, twin: Twin) -> Option<&Symbol>
     Some(original)
 }
 
-/// A tick that does not continue what was folded before: a bug of ours.
+/// A tick that does not continue what was folded before: a bug of ours, or, from a relay, a fault of
+/// what is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OutOfStep {
     /// The symbol was never defined.

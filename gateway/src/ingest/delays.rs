@@ -104,6 +104,7 @@ impl Delays {
         symbol: &Symbol,
         now: Nanos,
         record_bytes_max: usize,
+        metrics: &DelayMetrics,
     ) -> bool {
         let stamps = Stamps { event: Nanos::UNKNOWN, recv: now, publish: now };
         self.record.clear();
@@ -120,6 +121,7 @@ impl Delays {
         if is_kept {
             self.outside.pop_front();
             self.is_outside[id.index()] = false;
+            metrics.renewals.inc();
         }
         is_kept
     }

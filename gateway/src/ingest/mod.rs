@@ -237,7 +237,7 @@ impl Ingest {
                 tasks.swap_remove(at).await.unwrap_or_else(rethrow);
             }
             for request in replica_requests.try_iter() {
-                // A shard that no longer waits has stopped.
+                // Who no longer waits has stopped, or is a follower that left.
                 let _ = request.reply.try_send(publisher.borrow_mut().replica());
                 (request.wake)();
             }

@@ -101,17 +101,18 @@ impl Publisher {
         self.metrics.ingest.delay.released.inc();
     }
 
-    /// Lets symbols in again as far as there is room; returns how many.
+    /// Lets symbols in again as far as there is room; returns how many were
+    /// looked at and need not be again.
     fn renew(&self, delays: &mut Delays) -> usize {
         let (now, record_bytes_max) = (clock::now(), self.ring.record_size_max());
+        let metrics = &self.metrics.ingest.delay;
         let mut count = 0;
         while count < RENEWALS_MAX
             && let Some(id) = delays.next_outside()
             && let Some(symbol) = self.truth.symbol(id)
-            && delays.renew(id, symbol, now, record_bytes_max)
+            && delays.renew(id, symbol, now, record_bytes_max, metrics)
         {
             count += 1;
-            self.metrics.ingest.delay.renewals.inc();
         }
         count
     }
