@@ -44,6 +44,11 @@ impl Room {
         top
     }
 
+    /// All that was kept is gone at once.
+    pub(crate) const fn empty(&mut self) {
+        self.bytes = 0;
+    }
+
     fn give_back(&mut self, top: Option<&Book>) {
         self.bytes -= top.map_or(0, bytes_of);
     }

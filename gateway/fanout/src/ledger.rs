@@ -63,7 +63,10 @@ impl Ledger {
         self.interests.resize_with(truth.symbol_count(), Interest::default);
         self.calendar = Calendar::default();
         self.before = Before::default();
+        self.room.empty();
+        self.replaced = Replaced::default();
         self.to_sweep.clear();
+        self.to_shrink.clear();
         self.truth = truth;
     }
 

@@ -160,7 +160,7 @@ impl Fanout {
             let class = self.ledger.interests[held.symbol.index()].class(held.topic, held.kind);
             let frame_bytes = class.map_or(0, |class| u64::from(class.frame_bytes));
             let frame_bytes = if frame_bytes == 0 { FRAME_BYTES_GUESS } else { frame_bytes };
-            bytes += missed * frame_bytes;
+            bytes = bytes.saturating_add(missed.saturating_mul(frame_bytes));
         }
         bytes
     }

@@ -126,3 +126,29 @@ fn a_state_that_is_vouched_for_is_told_and_uses_up_no_number() {
     scene.tick(0, Body::State(State::Halted));
     assert!(scene.written(key).contains("halted"));
 }
+
+#[test]
+fn a_life_with_fewer_symbols_keeps_nothing_of_the_one_before() {
+    let mut scene = lively();
+    let keys: Vec<_> = (2..20)
+        .map(|bid| {
+            let depth = if bid % 2 == 0 { r#","depth":25"# } else { "" };
+            let pace = format!(r#","x":{{"seq":true,"conflate_ms":{}}}"#, 50 * bid);
+            let key = scene.open();
+            scene.ask(key, &subscribe("book", "C/D", &format!("{depth}{pace}")));
+            scene.ask(key, &subscribe("ticker", "C/D", &pace));
+            scene.written(key);
+            key
+        })
+        .collect();
+    assert!(scene.fanout.counters().bases_bytes > 0);
+    let other = Scene::new(&["E/F"]);
+    scene.ingest = other.ingest.clone();
+    scene.fanout.handle_new_life(other.ingest, 2);
+    for key in keys {
+        assert!(scene.written(key).contains("the numbering has begun anew"));
+    }
+    scene.fanout.end_cycle();
+    assert_eq!(scene.fanout.counters().bases_bytes, 0);
+    scene.tick(0, quote(1));
+}

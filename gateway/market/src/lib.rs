@@ -35,7 +35,7 @@ pub use decimal::{Decimal, DecimalError, SCALE_MAX};
 pub use instrument::{Instrument, Price, Size, SymbolId, Trading};
 pub use quote::{Level, Quote};
 pub use record::{LAYOUT_VERSION, RecordError, book_record_bytes_max, renewal_record_bytes_max};
-pub use sound::TURNOVER_MAX;
+pub use sound::{TURNOVER_MAX, is_instrument, is_sum};
 pub use statistics::{Roller, Statistics};
 pub use status::State;
 pub use tick::{Body, Stamps, Tick};

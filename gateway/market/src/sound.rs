@@ -13,7 +13,7 @@ const SUM_MAX: u128 = 1 << 112;
 /// added up, and a venue would have to err by many digits to reach it.
 pub const TURNOVER_MAX: i128 = 10_i128.pow(29);
 /// Numbers beyond this are no count.
-const SEQUENCE_MAX: u64 = 1 << 62;
+const SEQUENCE_MAX: u64 = 1 << 48;
 
 impl Tick<'_> {
     /// False where folding or showing the tick could overflow or mislead.
@@ -43,7 +43,8 @@ pub(crate) const fn is_twin(twin: Twin) -> bool {
     twin.delay_ms > 0
 }
 
-pub(crate) fn is_instrument(instrument: &Instrument) -> bool {
+/// Whether a definition can be shown: names of a bearable length without control characters.
+pub fn is_instrument(instrument: &Instrument) -> bool {
     let Instrument { symbol, venue, venue_symbol, base, quote, .. } = instrument;
     let names = [symbol, venue, venue_symbol, base, quote];
     !symbol.is_empty()
@@ -70,7 +71,8 @@ pub(crate) fn is_trade(trade: &Trade) -> bool {
     trade.price.0 > 0 && trade.size.0 > 0 && turnover <= TURNOVER_MAX
 }
 
-pub(crate) const fn is_sum(sum: i128) -> bool {
+/// Whether a sum can be added to for ever.
+pub const fn is_sum(sum: i128) -> bool {
     sum.unsigned_abs() < SUM_MAX
 }
 

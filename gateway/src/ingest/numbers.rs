@@ -61,7 +61,7 @@ impl Precision {
         let price = |value: Option<Decimal>| rounded(value?, self.price).map(Price);
         Some(Statistics {
             last: price(ticker.last)?,
-            volume: scaled(ticker.volume?, self.size)?,
+            volume: scaled(ticker.volume?, self.size).filter(|volume| market::is_sum(*volume))?,
             vwap: price(ticker.vwap)?,
             low: price(ticker.low)?,
             high: price(ticker.high)?,

@@ -106,7 +106,7 @@ impl Publisher {
         if !self.write(tick)? {
             return Ok(false);
         }
-        self.listing_changed |= matches!(tick.body, Body::Instrument(_));
+        self.listing_changed |= matches!(tick.body, Body::Instrument(_) | Body::Twin(_));
         let metrics = &self.metrics.ingest;
         match (&tick.body, before) {
             // What is told later was counted when it was told first.
@@ -153,6 +153,9 @@ impl Publisher {
             tracing::warn!(symbol, feed, "refused: the name is taken");
             return None;
         }
+        if !self.can_show(&instrument) {
+            return None;
+        }
         let id = SymbolId(self.truth.symbol_count() as u32);
         if let Some(delays) = &mut self.delays {
             delays.expect(id);
@@ -167,7 +170,20 @@ impl Publisher {
 
     /// Publishes a changed definition.
     pub fn redefine(&mut self, symbol: SymbolId, instrument: Instrument, recv: Nanos) {
-        self.publish(symbol, Nanos::UNKNOWN, recv, Body::Instrument(instrument));
+        if self.can_show(&instrument) {
+            self.publish(symbol, Nanos::UNKNOWN, recv, Body::Instrument(instrument));
+        }
+    }
+
+    /// False, and counted, for a definition that no follower would take.
+    fn can_show(&self, instrument: &Instrument) -> bool {
+        let is_sound = market::is_instrument(instrument);
+        if !is_sound {
+            self.refuse(TickRefusal::NoInstrument);
+            let (symbol, feed) = (&*instrument.symbol, &*instrument.venue);
+            tracing::warn!(?symbol, feed, "refused: a name is empty, too long or not printable");
+        }
+        is_sound
     }
 
     /// Counts an event that is not published.

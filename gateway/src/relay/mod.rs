@@ -10,7 +10,7 @@
 mod stream;
 mod trail;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -35,6 +35,9 @@ use crate::replica::ReplicaRequest;
 
 /// Wait after accept failed for want of something.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Least time between two truths, whoever is told: each costs ingest a clone.
+const TRUTH_GAP: Duration = Duration::from_millis(250);
 
 /// From the relay's start, for how long all feeds are waited for: what is lent before would lack
 /// symbols that sessions of a follower ask for the moment they return.
@@ -83,6 +86,8 @@ struct Hall {
     surroundings: Surroundings,
     trail: RefCell<Trail>,
     started_at: Instant,
+    /// When ingest was asked for a truth last, for whichever follower.
+    asked_at: Cell<Option<Instant>>,
     /// How far each is behind, in records.
     lags: RefCell<Slab<u64>>,
 }
@@ -118,7 +123,8 @@ impl Relay {
         let trail = RefCell::new(Trail::new(surroundings.ring_bytes as u64));
         let lags = RefCell::default();
         let (settings, started_at) = (self.settings, Instant::now());
-        let hall = Rc::new(Hall { settings, surroundings, trail, started_at, lags });
+        let asked_at = Cell::new(None);
+        let hall = Rc::new(Hall { settings, surroundings, trail, started_at, asked_at, lags });
         let mut followers = JoinSet::new();
         let mut over = pin!(over);
         loop {
@@ -155,6 +161,16 @@ impl Hall {
 
     fn metrics(&self) -> &crate::metrics::RelayMetrics {
         &self.surroundings.metrics.relay
+    }
+
+    /// Whether ingest may be asked for a truth now; it is then taken for asked.
+    fn may_ask(&self) -> bool {
+        let now = Instant::now();
+        let is_due = self.asked_at.get().is_none_or(|at| now >= at + TRUTH_GAP);
+        if is_due {
+            self.asked_at.set(Some(now));
+        }
+        is_due
     }
 
     /// Whether all feeds have come, or are not waited for any longer.

@@ -29,8 +29,6 @@ const BATCH_BYTES: usize = 64 * 1024;
 const BEAT: Duration = Duration::from_millis(150);
 /// Time for a greeting.
 const GREETING_WAIT: Duration = Duration::from_secs(5);
-/// Least time between two truths for one follower: each costs ingest a clone.
-const TRUTH_GAP: Duration = Duration::from_millis(250);
 /// A market that has not come for so long is not waited for any longer; who follows comes back.
 const REPLICA_WAIT: Duration = Duration::from_secs(10);
 
@@ -66,7 +64,6 @@ struct Follower {
     known: u64,
     listing: Option<Arc<Listing>>,
     beat_at: Instant,
-    truth_at: Option<Instant>,
 }
 
 /// Serves one connection to its end.
@@ -90,7 +87,6 @@ pub(super) async fn serve(stream: Box<dyn Stream>, hall: Rc<Hall>) {
         known: 0,
         listing: None,
         beat_at: Instant::now(),
-        truth_at: None,
     };
     follower.hall.note_lag(key, 0);
     let Err(parted) = follower.tell().await;
@@ -183,11 +179,7 @@ impl Follower {
 
     /// Sends the truth as of now, and goes on behind it.
     async fn tell_truth(&mut self) -> Result<(), Parted> {
-        if let Some(at) = self.truth_at {
-            sleep_until(at + TRUTH_GAP).await;
-        }
         let Replica { life, truth, position } = self.replica().await?;
-        self.truth_at = Some(Instant::now());
         self.hall.metrics().truths.inc();
         self.hall.trail.borrow_mut().begin(life.epoch, position);
         // What was gathered and not sent is part of it.
@@ -212,7 +204,7 @@ impl Follower {
         let (reply, answers) = bounded(1);
         let mut is_asked = false;
         while Instant::now() < deadline {
-            if !is_asked {
+            if !is_asked && self.hall.may_ask() {
                 let woken = Arc::clone(&self.woken);
                 let wake = Box::new(move || woken.notify_one());
                 let request = ReplicaRequest { reply: reply.clone(), wake };
