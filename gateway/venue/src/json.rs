@@ -104,10 +104,7 @@ impl Parser<'_> {
     fn value(&mut self, first: u8, depth: usize) -> Option<()> {
         match first {
             b'"' => self.string(),
-            b'-' | b'0'..=b'9' => {
-                self.number();
-                Some(())
-            }
+            b'-' | b'0'..=b'9' => self.number(),
             b'{' => self.object(depth),
             b'[' => self.array(depth),
             b't' => self.word("true", Node::Bool(true)),
@@ -189,15 +186,23 @@ impl Parser<'_> {
         Some(())
     }
 
+    /// A number with zeros in front is none in JSON; what else may be wrong with it is its reader's.
     #[inline]
-    fn number(&mut self) {
+    fn number(&mut self) -> Option<()> {
         let start = self.at;
         let is_of_it = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
         self.at += 1;
         while self.bytes.get(self.at).is_some_and(is_of_it) {
             self.at += 1;
         }
+        let digits = start + usize::from(self.bytes[start] == b'-');
+        let is_padded = self.bytes.get(digits) == Some(&b'0')
+            && self.bytes.get(digits + 1).is_some_and(u8::is_ascii_digit);
+        if is_padded {
+            return None;
+        }
         self.nodes.push(Node::Number(Span::new(start, self.at)));
+        Some(())
     }
 
     #[inline]

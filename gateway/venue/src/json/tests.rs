@@ -142,6 +142,16 @@ fn what_a_standing_parser_reads_is_read_alike() {
 }
 
 #[test]
+fn a_number_with_zeros_in_front_is_no_json() {
+    for text in ["[01]", "{\"E\":086}", "00", "[-01.5]"] {
+        assert!(ours(text).is_none(), "{text}");
+    }
+    for text in ["[0]", "[0.5]", "[-0.5]", "[10]", "[\"01\"]"] {
+        check(text);
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
     assert!(ours(&nested(DEPTH_MAX)).is_some());
