@@ -6,7 +6,7 @@
 //! longer holds is announced, number by number, to who asked for numbers; who did not is closed,
 //! because it cannot be told.
 
-use market::{Channel, State, SymbolId, Truth};
+use market::{Channel, State, Symbol, SymbolId, Truth};
 use wire::close::CloseCode;
 use wire::topic::Topic;
 
@@ -36,23 +36,28 @@ impl Fanout {
             }
         }
         for (id, old) in old.symbols() {
-            self.ledger.list_paced(id, self.now);
-            if old.sequence(Channel::Trade) < self.ledger.sequence(id, Channel::Trade) {
-                self.let_tickers_pass(id);
-            }
-            for place in 0..self.ledger.interests[id.index()].classes.len() {
-                let class = (id, place as u32);
-                let topic = self.ledger.class(class).topic;
-                let sequence = old.sequence(topic.channel());
-                let is_known = encode::is_known(old, topic);
-                let shown = if is_known { Shown::UpTo(sequence) } else { Shown::Nothing };
-                self.bring_class_to_now(class, shown);
-            }
+            self.bring_symbol_to_now(id, old);
         }
         for (id, state) in restated {
             self.tell_state(id, state);
         }
         self.redefine(&old, &redefined);
+    }
+
+    /// Everybody who hears a symbol was shown what was `old`, and hears the rest.
+    pub(crate) fn bring_symbol_to_now(&mut self, id: SymbolId, old: &Symbol) {
+        self.ledger.list_paced(id, self.now);
+        if old.sequence(Channel::Trade) < self.ledger.sequence(id, Channel::Trade) {
+            self.let_tickers_pass(id);
+        }
+        for place in 0..self.ledger.interests[id.index()].classes.len() {
+            let class = (id, place as u32);
+            let topic = self.ledger.class(class).topic;
+            let sequence = old.sequence(topic.channel());
+            let is_known = encode::is_known(old, topic);
+            let shown = if is_known { Shown::UpTo(sequence) } else { Shown::Nothing };
+            self.bring_class_to_now(class, shown);
+        }
     }
 
     /// Everybody on a class's list was shown so much, and hears the rest; in a paced class, at the
