@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::Parser;
 use feed_sim::{Handle, SimError, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command};
 
@@ -53,20 +54,21 @@ fn start(command: Command) -> Result<Handle, SimError> {
 
 /// Waits until the simulator has ended, by itself or after Ctrl-C or SIGTERM.
 fn attend(handle: Handle) -> Result<Summary, SimError> {
-    say(&format!("listening on {}", handle.url()));
     let signals =
         |error: std::io::Error| SimError::Option { option: "signals", reason: error.to_string() };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(signals)?;
     runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
+        // Whoever reads the address may end this at once: the signals are caught before it is said.
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
+        say(&format!("listening on {}", handle.url()));
         let progress = progress_line();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         while !handle.is_finished() {
             tokio::select! {
                 _ = looks.tick() => show(&progress, &handle),
-                _ = tokio::signal::ctrl_c() => handle.begin_stop(),
+                _ = interrupt.recv() => handle.begin_stop(),
                 _ = terminate.recv() => handle.begin_stop(),
             }
         }

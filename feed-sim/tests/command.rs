@@ -10,6 +10,16 @@ fn feed_sim(arguments: &[&str]) -> Command {
     command
 }
 
+/// SIGINT (2) and SIGTERM (15), as bits of a mask of signals.
+const INTERRUPT_AND_TERMINATE: u64 = 1 << 1 | 1 << 14;
+
+/// The signals a process has handlers for, as its mask.
+fn caught(pid: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap()
+}
+
 #[test]
 fn the_first_line_is_the_address_and_sigterm_ends_with_a_summary() {
     let mut child = feed_sim(&["generate", "--addr", "127.0.0.1:0", "--json"]).spawn().unwrap();
@@ -18,6 +28,7 @@ fn the_first_line_is_the_address_and_sigterm_ends_with_a_summary() {
     stdout.read_line(&mut first).unwrap();
     assert!(first.starts_with("listening on ws://127.0.0.1:"), "{first}");
     let pid = child.id().to_string();
+    assert_eq!(caught(&pid) & INTERRUPT_AND_TERMINATE, INTERRUPT_AND_TERMINATE);
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();

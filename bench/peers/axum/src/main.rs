@@ -85,9 +85,9 @@ async fn run(options: Options) -> anyhow::Result<()> {
         .handle(handle.clone())
         .serve(app.into_make_service());
     let server = tokio::spawn(server);
+    let mut term = signal(SignalKind::terminate())?;
     announce(handle.listening().await.with_context(|| format!("cannot use {}", options.listen))?);
 
-    let mut term = signal(SignalKind::terminate())?;
     let ended = tokio::select! {
         _ = term.recv() => Ok(()),
         served = server => served?.context("serving"),

@@ -129,9 +129,9 @@ async fn run(options: Options, gather: bool) -> anyhow::Result<()> {
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot use {}", options.listen))?;
+    let mut term = signal(SignalKind::terminate())?;
     announce(listener.local_addr()?);
 
-    let mut term = signal(SignalKind::terminate())?;
     let ended = tokio::select! {
         _ = term.recv() => Ok(()),
         served = accept(listener, tls, Arc::clone(&market)) => served.context("serving"),
