@@ -2,12 +2,22 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 fn feed_sim(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feed-sim"));
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// A child that does not outlive its test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// SIGINT (2) and SIGTERM (15), as bits of a mask of signals.
@@ -22,17 +32,18 @@ fn caught(pid: &str) -> u64 {
 
 #[test]
 fn the_first_line_is_the_address_and_sigterm_ends_with_a_summary() {
-    let mut child = feed_sim(&["generate", "--addr", "127.0.0.1:0", "--json"]).spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let child = feed_sim(&["generate", "--addr", "127.0.0.1:0", "--json"]).spawn().unwrap();
+    let mut child = Guard(child);
+    let mut stdout = BufReader::new(child.0.stdout.take().unwrap());
     let mut first = String::new();
     stdout.read_line(&mut first).unwrap();
     assert!(first.starts_with("listening on ws://127.0.0.1:"), "{first}");
-    let pid = child.id().to_string();
+    let pid = child.0.id().to_string();
     assert_eq!(caught(&pid) & INTERRUPT_AND_TERMINATE, INTERRUPT_AND_TERMINATE);
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
     let summary: serde_json::Value = serde_json::from_str(&rest).unwrap();
     assert!(summary["lateness"]["max_us"].is_u64());
 }
