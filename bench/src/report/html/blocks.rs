@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::grouped;
 use crate::fleet::latency::time;
+use crate::hostile::told::HostileSide;
 use crate::report::chart::escape;
 use crate::report::result::RunResult;
 use crate::report::text::numbers;
@@ -75,10 +76,31 @@ pub(super) fn blocks(out: &mut String, run: &RunResult) {
             numbers(&side.counts)
         );
     }
-    for block in run.steps.iter().flat_map(|step| &step.blocks) {
-        let lines = block.hostile.as_ref().map(|side| side.lines(block.seconds));
-        if let Some(lines) = lines {
-            let _ = write!(out, "<p class=\"sub\">Hostile: {}.</p>", lines.join("<br>"));
-        }
+    hostile(out, run);
+}
+
+/// What became of the hostile sessions in all blocks together.
+fn hostile(out: &mut String, run: &RunResult) {
+    let blocks = run.steps.iter().flat_map(|step| &step.blocks);
+    let attacked = blocks.filter_map(|block| Some((block.seconds, block.hostile.as_ref()?)));
+    let (seconds, sides): (Vec<_>, Vec<_>) = attacked.unzip();
+    let Some(all) = HostileSide::together(sides) else { return };
+    let summary = all.summary(seconds.iter().sum());
+    let _ = write!(
+        out,
+        "<p class=\"sub after\">Hostile, all blocks together: {}.</p><div class=\"scroll\"><table>\
+         <tr><th>what they do</th><th>sessions</th><th>attempts</th><th class=\"w\">how these ended</th></tr>",
+        escape(&summary)
+    );
+    for side in &all.kinds {
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"w\">{}</td></tr>",
+            side.kind.name(),
+            side.sessions,
+            side.attempts,
+            escape(&side.ended())
+        );
     }
+    out.push_str("</table></div>");
 }
