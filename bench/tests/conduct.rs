@@ -48,6 +48,23 @@ fn slow_returning_and_paced_sessions_of_a_good_gateway_are_proven() {
     assert!(balance.is_even() && balance.merged > 0 && balance.lost == 0, "{verdict}");
 }
 
+const CHURN: [&str; 4] = ["--churn", "4", "--churn-every", "0.2"];
+
+#[test]
+fn sessions_that_unsubscribe_and_subscribe_anew_are_proven() {
+    let conduct = [&CHURN[..], &STORM[..], &["--slow", "2", "--pace", "150"]].concat();
+    let verdict = judge(Fault::Nothing, &conduct);
+    assert_eq!(verdict.exit_code(), 0, "{verdict}");
+    let seen = verdict.seen;
+    assert!(seen.unsubscribed > 6 && seen.hung_up > 1, "{verdict}");
+    assert!(seen.balance.is_even() && seen.balance.lost == 0, "{verdict}");
+}
+
+#[test]
+fn a_frame_behind_the_end_of_a_subscription_is_found() {
+    found(&judge(Fault::GoesOnUnsubscribed, &CHURN), Kind::Unasked);
+}
+
 #[test]
 fn a_gateway_that_begins_anew_and_says_so_is_proven() {
     let verdict = judge(Fault::ForgetsHistory, &STORM);

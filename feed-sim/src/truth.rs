@@ -21,6 +21,9 @@ use crate::error::SimError;
 
 /// Size at which a chunk goes to the writing thread.
 const CHUNK_SIZE: usize = 64 * 1024;
+/// A line waits at most so long for others, and then for the next: a reader of a slow market is not
+/// kept waiting for a chunk to fill.
+const CHUNK_AGE_MAX: Duration = Duration::from_millis(200);
 /// Chunks on their way at once: 16 MiB.
 const CHUNKS_MAX: usize = 256;
 
@@ -39,6 +42,8 @@ pub struct TruthReport {
 #[derive(Debug)]
 pub(crate) struct Truth {
     chunk: Vec<u8>,
+    /// When its first line was made.
+    begun: Instant,
     chunks: SyncSender<Vec<u8>>,
     writer: JoinHandle<Result<(), String>>,
     lines: u64,
@@ -56,15 +61,21 @@ impl Truth {
             .spawn(move || write_chunks(file, &arriving, &path))
             .map_err(|error| SimError::option("--truth", error))?;
         let chunk = Vec::with_capacity(CHUNK_SIZE * 2);
-        Ok(Self { chunk, chunks, writer, lines: 0, waited: Duration::ZERO })
+        let begun = Instant::now();
+        Ok(Self { chunk, begun, chunks, writer, lines: 0, waited: Duration::ZERO })
     }
 
     /// Adds a line; `fill` appends the JSON object without its line end.
     pub(crate) fn line(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
+        let now = Instant::now();
+        if self.chunk.is_empty() {
+            self.begun = now;
+        }
         fill(&mut self.chunk);
         self.chunk.push(b'\n');
         self.lines += 1;
-        if self.chunk.len() >= CHUNK_SIZE {
+        let old = now.duration_since(self.begun) >= CHUNK_AGE_MAX;
+        if self.chunk.len() >= CHUNK_SIZE || old {
             self.hand_over();
         }
     }

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::{Client, ClientBook, any_port, field, run, scaled, truth_lines};
+use common::{Client, ClientBook, DEADLINE, any_port, field, run, scaled, truth_lines};
 use feed_sim::{Burst, Generate, Mix};
 use serde_json::{Value, json};
 
@@ -105,6 +105,27 @@ fn quotes_are_the_top_of_the_book_and_trades_happen_there() {
 
 fn pair(level: &(String, String)) -> (&str, &str) {
     (&level.0, &level.1)
+}
+
+#[test]
+fn the_truth_of_a_slow_market_is_in_the_file_while_it_goes_on() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let truth = directory.path().join("truth.jsonl");
+        let slow = Generate { truth: Some(truth.clone()), rate: 5.0, ..Generate::default() };
+        let sim = slow.start(any_port()).await.unwrap();
+        let written = async {
+            loop {
+                let text = std::fs::read_to_string(&truth).unwrap();
+                if text.lines().filter(|line| line.contains(r#""type":"update""#)).count() >= 3 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, written).await.expect("lines reach the file as they come");
+        tokio::task::spawn_blocking(|| sim.stop()).await.unwrap();
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::conduct::{Conduct, Manners};
+use super::conduct::{Conduct, Manners, Standing};
 use super::newest::Newest;
 use super::pace::Paces;
 use super::seen::Seen;
@@ -216,7 +216,11 @@ impl Auditor {
             if let (Some(channel), Some(symbol)) = (reply.channel, symbol) {
                 let interval = self.watch.interval_of(channel, reply.interval);
                 let key = StreamKey::new(session, *symbol, channel, interval);
-                self.granted(key, reply, received_ns);
+                if reply.method == b"unsubscribe" {
+                    self.unsubscribed(key, received_ns);
+                } else {
+                    self.granted(key, reply, received_ns);
+                }
             }
         } else {
             self.seen.refused += 1;
@@ -234,8 +238,8 @@ impl Auditor {
             let interval = self.watch.interval_of(gap.channel, gap.interval);
             let symbol = self.symbols.get(gap.symbol).copied();
             let key = symbol.map(|at| StreamKey::new(session, at, gap.channel, interval));
-            let Some((key, stream)) = key.and_then(|key| Some((key, self.streams.get_mut(&key)?)))
-            else {
+            let stream = key.and_then(|key| Some((key, self.streams.get_mut(&key)?)));
+            let Some((key, stream)) = stream.filter(|(_, stream)| !stream.left) else {
                 let symbol = String::from_utf8_lossy(gap.symbol).into_owned();
                 self.violations.add(Kind::Unasked, Some(session), || {
                     (symbol, "gap notice for something not subscribed".to_owned())
@@ -337,9 +341,12 @@ impl Dashboard for Auditor {
     fn wish(&mut self) -> Option<Wish> {
         let now = now_ns();
         let sessions = &self.sessions;
-        let is_over =
-            |id: SessionId| sessions.get(&id).is_some_and(|session| !session.open && !session.away);
-        let wish = self.conduct.act(now, is_over)?;
+        let standing = |id: SessionId| match sessions.get(&id) {
+            Some(session) if !session.open && !session.away => Standing::Over,
+            Some(session) if session.answers < session.answers_wanted => Standing::Waiting,
+            _ => Standing::Settled,
+        };
+        let wish = self.conduct.act(now, standing)?;
         match wish {
             Wish::Reconnect(session) => self.leave(session, now),
             Wish::StopReading(_) => self.seen.stopped_reading += 1,
@@ -351,6 +358,13 @@ impl Dashboard for Auditor {
             Wish::Ask(_) => {}
         }
         Some(wish)
+    }
+
+    fn asked(&mut self, session: SessionId, requests: &mut Requests) {
+        let answers = self.churn(session, requests);
+        if let Some(attendance) = self.sessions.get_mut(&session) {
+            attendance.answers_wanted += answers;
+        }
     }
 
     fn measuring(&mut self) {

@@ -1,5 +1,5 @@
 //! How the sessions of a verification act badly on purpose: who stops reading and when it comes
-//! back, who hangs up and returns. Drawn from a seed; time comes in as an argument. Owned by one
+//! back, who hangs up and returns, who unsubscribes and subscribes anew. Drawn from a seed; time comes in as an argument. Owned by one
 //! load thread. It does not judge: the auditor does, and must find nothing amiss.
 
 use std::cmp::Reverse;
@@ -17,7 +17,11 @@ pub struct Manners {
     pub slow: u32,
     /// The longest of these times.
     pub slow_max: Duration,
-    /// How long a session stays on average before it hangs up, where they do.
+    /// Sessions (the next ones) that unsubscribe from everything and subscribe anew, in turn.
+    pub churn: u32,
+    /// How long such a session waits on average from one to the other.
+    pub churn_every: Duration,
+    /// How long any other session stays on average before it hangs up, where they do.
     pub storm_every: Option<Duration>,
     /// The pace that about half of the other sessions ask for.
     pub pace: Option<Duration>,
@@ -33,6 +37,11 @@ impl Manners {
         session < self.slow
     }
 
+    /// Whether `session` unsubscribes now and then.
+    pub fn is_churning(&self, session: SessionId) -> bool {
+        (self.slow..self.slow.saturating_add(self.churn)).contains(&session)
+    }
+
     /// Whether `session` asks for a pace: about every other, but none that is slow, whose frames
     /// come in heaps; whatever the number of load threads, each has some of both.
     pub fn is_paced(&self, session: SessionId) -> bool {
@@ -41,6 +50,19 @@ impl Manners {
     }
 }
 
+/// How the session that an act is due of stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All it asked for is answered, or it is on its way back.
+    Settled,
+    /// Some answers are still to come.
+    Waiting,
+    /// Its connection is over, not by its own wish.
+    Over,
+}
+
+/// Until one that waits for answers is looked at again.
+const ANSWERS_LOOK_EVERY_NS: u64 = 10_000_000;
 /// Shortest time between two acts of a slow session.
 const SLOW_MIN: Duration = Duration::from_millis(50);
 
@@ -51,6 +73,8 @@ pub struct Conduct {
     random: fastrand::Rng,
     due: BinaryHeap<Reverse<(u64, SessionId)>>,
     deaf: FxHashSet<SessionId>,
+    /// Who has unsubscribed.
+    out: FxHashSet<SessionId>,
     /// None before it begins.
     until_ns: Option<u64>,
 }
@@ -59,7 +83,8 @@ impl Conduct {
     /// Nothing happens before `begin`.
     pub fn new(manners: Manners) -> Self {
         let random = fastrand::Rng::with_seed(manners.seed);
-        Self { manners, random, due: BinaryHeap::new(), deaf: FxHashSet::default(), until_ns: None }
+        let (due, deaf, out) = (BinaryHeap::new(), FxHashSet::default(), FxHashSet::default());
+        Self { manners, random, due, deaf, out, until_ns: None }
     }
 
     /// What was asked for.
@@ -73,7 +98,9 @@ impl Conduct {
         let mut sessions: Vec<_> = sessions.collect();
         sessions.sort_unstable();
         for session in sessions {
-            if self.manners.is_slow(session) || self.manners.storm_every.is_some() {
+            let manners = &self.manners;
+            let moved = manners.is_slow(session) || manners.is_churning(session);
+            if moved || manners.storm_every.is_some() {
                 let wait_ns = self.wait_ns(session);
                 self.due.push(Reverse((now_ns + wait_ns, session)));
             }
@@ -92,35 +119,69 @@ impl Conduct {
         self.due.push(Reverse((now_ns, session)));
     }
 
-    /// What is due. `is_over` says whether a session is not connected.
-    pub fn act(&mut self, now_ns: u64, is_over: impl Fn(SessionId) -> bool) -> Option<Wish> {
-        let over_ns = self.until_ns?;
-        if now_ns >= over_ns {
-            if let Some(session) = self.deaf.iter().next().copied() {
-                self.deaf.remove(&session);
-                return Some(Wish::Read(session));
+    /// `session` asks: whether that is to subscribe, rather than to unsubscribe.
+    pub fn subscribes(&mut self, session: SessionId) -> bool {
+        let inside = self.out.insert(session);
+        if !inside {
+            self.out.remove(&session);
+        }
+        !inside
+    }
+
+    /// What is due, where sessions stand as `standing` says.
+    pub fn act(&mut self, now_ns: u64, standing: impl Fn(SessionId) -> Standing) -> Option<Wish> {
+        if now_ns >= self.until_ns? {
+            return self.act_last(now_ns, standing);
+        }
+        loop {
+            let Reverse((at_ns, session)) = *self.due.peek()?;
+            if at_ns > now_ns {
+                return None;
             }
-            // Who is out still comes back; nobody leaves any more.
-            let Reverse((_, session)) = self.due.pop()?;
-            return is_over(session).then_some(Wish::Reconnect(session));
+            self.due.pop();
+            let wish = self.turn_of(session, standing(session));
+            let wait_ns = match wish {
+                Some(_) => self.wait_ns(session),
+                None => ANSWERS_LOOK_EVERY_NS,
+            };
+            self.due.push(Reverse((now_ns + wait_ns, session)));
+            if wish.is_some() {
+                return wish;
+            }
         }
-        let Reverse((at_ns, session)) = *self.due.peek()?;
-        if at_ns > now_ns {
-            return None;
+    }
+
+    /// None where it has to wait.
+    fn turn_of(&mut self, session: SessionId, standing: Standing) -> Option<Wish> {
+        if self.manners.is_churning(session) {
+            return (standing == Standing::Settled).then_some(Wish::Ask(session));
         }
-        self.due.pop();
-        let slow = self.manners.is_slow(session);
-        let wish = if !slow || is_over(session) {
-            Wish::Reconnect(session)
-        } else if self.deaf.remove(&session) {
-            Wish::Read(session)
-        } else {
-            self.deaf.insert(session);
-            Wish::StopReading(session)
-        };
-        let wait_ns = self.wait_ns(session);
-        self.due.push(Reverse((now_ns + wait_ns, session)));
-        Some(wish)
+        if !self.manners.is_slow(session) || standing == Standing::Over {
+            return Some(Wish::Reconnect(session));
+        }
+        if self.deaf.remove(&session) {
+            return Some(Wish::Read(session));
+        }
+        self.deaf.insert(session);
+        Some(Wish::StopReading(session))
+    }
+
+    /// Who is out still comes back, and all read; nobody leaves any more.
+    fn act_last(&mut self, now_ns: u64, standing: impl Fn(SessionId) -> Standing) -> Option<Wish> {
+        if let Some(session) = self.deaf.iter().next().copied() {
+            self.deaf.remove(&session);
+            return Some(Wish::Read(session));
+        }
+        let Reverse((_, session)) = self.due.pop()?;
+        match (standing(session), self.out.contains(&session)) {
+            (Standing::Over, false) => Some(Wish::Reconnect(session)),
+            (Standing::Settled, true) => Some(Wish::Ask(session)),
+            (Standing::Waiting, true) => {
+                self.due.push(Reverse((now_ns + ANSWERS_LOOK_EVERY_NS, session)));
+                None
+            }
+            (Standing::Over, true) | (Standing::Settled | Standing::Waiting, false) => None,
+        }
     }
 
     fn wait_ns(&mut self, session: SessionId) -> u64 {
@@ -128,7 +189,12 @@ impl Conduct {
             let most = self.manners.slow_max.max(SLOW_MIN);
             return self.random.u64(SLOW_MIN.as_nanos() as u64..=most.as_nanos() as u64);
         }
-        let mean_ns = self.manners.storm_every.unwrap_or_default().as_nanos() as u64;
+        let mean = if self.manners.is_churning(session) {
+            self.manners.churn_every
+        } else {
+            self.manners.storm_every.unwrap_or_default()
+        };
+        let mean_ns = mean.as_nanos() as u64;
         mean_ns / 4 + self.random.u64(0..=mean_ns * 3 / 2)
     }
 }
@@ -152,11 +218,15 @@ mod tests {
     #[test]
     fn slow_sessions_stop_and_read_in_turn_the_others_hang_up_and_in_the_end_all_read() {
         let mut conduct = Conduct::new(manners());
-        assert_eq!(conduct.act(5 * SECOND_NS, |_| false), None, "nothing before it begins");
+        assert_eq!(
+            conduct.act(5 * SECOND_NS, |_| Standing::Settled),
+            None,
+            "nothing before it begins"
+        );
         conduct.begin(0..4, SECOND_NS);
         let (mut deaf, mut hung_up) = (FxHashSet::default(), [0; 4]);
         for now_ns in (SECOND_NS..12 * SECOND_NS).step_by(10_000_000) {
-            while let Some(wish) = conduct.act(now_ns, |_| false) {
+            while let Some(wish) = conduct.act(now_ns, |_| Standing::Settled) {
                 match wish {
                     Wish::StopReading(id) => assert!(id < 2 && deaf.insert(id)),
                     Wish::Read(id) => assert!(deaf.remove(&id)),
@@ -177,10 +247,25 @@ mod tests {
         let mut conduct = Conduct::new(manners());
         conduct.begin(0..1, 0);
         conduct.shut_out(0, 1);
-        assert_eq!(conduct.act(1, |_| true), Some(Wish::Reconnect(0)));
+        assert_eq!(conduct.act(1, |_| Standing::Over), Some(Wish::Reconnect(0)));
         conduct.shut_out(0, 11 * SECOND_NS);
-        assert_eq!(conduct.act(11 * SECOND_NS, |_| true), Some(Wish::Reconnect(0)));
-        assert_eq!(conduct.act(11 * SECOND_NS, |_| true), None);
+        assert_eq!(conduct.act(11 * SECOND_NS, |_| Standing::Over), Some(Wish::Reconnect(0)));
+        assert_eq!(conduct.act(11 * SECOND_NS, |_| Standing::Over), None);
+    }
+
+    #[test]
+    fn a_churning_session_waits_for_its_answers_and_is_inside_at_the_end() {
+        let manners = Manners { churn: 1, churn_every: Duration::from_millis(100), ..manners() };
+        assert!(!manners.is_churning(1) && manners.is_churning(2) && !manners.is_churning(3));
+        let mut conduct = Conduct::new(manners);
+        conduct.begin(2..3, 0);
+        assert_eq!(conduct.act(SECOND_NS, |_| Standing::Waiting), None);
+        assert_eq!(conduct.act(2 * SECOND_NS, |_| Standing::Settled), Some(Wish::Ask(2)));
+        assert!(!conduct.subscribes(2), "the first question is to leave");
+        assert_eq!(conduct.act(11 * SECOND_NS, |_| Standing::Waiting), None);
+        assert_eq!(conduct.act(11 * SECOND_NS, |_| Standing::Settled), Some(Wish::Ask(2)));
+        assert!(conduct.subscribes(2));
+        assert_eq!(conduct.act(12 * SECOND_NS, |_| Standing::Settled), None);
     }
 
     #[test]

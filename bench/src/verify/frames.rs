@@ -39,7 +39,8 @@ impl Auditor {
         let interval = self.watch.interval_of(frame.channel, head.interval);
         let at = self.symbols.get(symbol).copied();
         let key = at.map(|at| StreamKey::new(session, at, frame.channel, interval));
-        let Some(key) = key.filter(|key| self.streams.contains_key(key)) else {
+        let subscribed = |key: &StreamKey| self.streams.get(key).is_some_and(|one| !one.left);
+        let Some(key) = key.filter(subscribed) else {
             let (name, channel) = (String::from_utf8_lossy(symbol), frame.channel.name());
             let detail = format!("frame for {name} {channel}, which was not subscribed");
             self.blame_session(Kind::Unasked, session, || detail);

@@ -65,6 +65,12 @@ pub struct VerifyOptions {
     /// Longest time for which a slow session does not read, or reads
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
     pub slow_max: f64,
+    /// Sessions (behind the slow ones) that unsubscribe from everything and subscribe anew, in turn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub churn: u32,
+    /// Seconds on average from one of these to the other, with --churn
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = seconds)]
+    pub churn_every: f64,
     /// All other sessions hang up again and again without a word, and go on where they were
     #[arg(long)]
     pub storm: bool,
@@ -114,6 +120,8 @@ impl VerifyOptions {
             manners: Manners {
                 slow: self.slow,
                 slow_max: Duration::from_secs_f64(self.slow_max),
+                churn: self.churn,
+                churn_every: Duration::from_secs_f64(self.churn_every),
                 storm_every: self.storm.then(|| Duration::from_secs_f64(self.storm_every)),
                 pace: self.pace.map(Duration::from_millis),
                 lasts: Duration::from_secs_f64(lasts),

@@ -1,6 +1,6 @@
 //! Sessions that leave and come back: what they ask to go on with, and whether the gateway's answer
 //! is what then happens. Recovered means no hole and nothing twice; otherwise a snapshot begins
-//! anew.
+//! anew. Who unsubscribes is told nothing more until it subscribes again.
 
 use super::auditor::Auditor;
 use super::stream::{Returning, StreamKey};
@@ -61,19 +61,51 @@ impl Auditor {
         for key in self.keys_of(session) {
             let Some(stream) = self.streams.get_mut(&key) else { continue };
             let whole = stream.sequence.holes().is_empty();
-            if whole && stream.epoch.is_some() && stream.sequence.last().is_some() {
+            if whole && !stream.left && stream.epoch.is_some() && stream.sequence.last().is_some() {
                 stream.returning = Some(Returning::default());
                 continue;
             }
-            // A notice about a young hole may be under way, and nobody will read it.
-            stream.odd |= !whole;
-            if whole || now_ns.saturating_sub(stream.holed_ns) > ANNOUNCED_WITHIN_NS {
-                self.settle(key);
-            }
+            self.conclude(key, now_ns);
+        }
+    }
+
+    /// Settles a stream of which nothing more is read; its next value is a first one.
+    fn conclude(&mut self, key: StreamKey, now_ns: u64) {
+        let Some(stream) = self.streams.get_mut(&key) else { return };
+        let whole = stream.sequence.holes().is_empty();
+        // A notice about a young hole may be under way, and nobody will read it.
+        stream.odd |= !whole;
+        if whole || now_ns.saturating_sub(stream.holed_ns) > ANNOUNCED_WITHIN_NS {
+            self.settle(key);
+        }
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.begin_anew();
+            stream.returning = None;
+        }
+    }
+
+    /// A churning session asks to be rid of everything, or for everything anew. Says how many
+    /// answers it waits for.
+    pub(super) fn churn(&mut self, session: SessionId, requests: &mut Requests) -> u64 {
+        if !self.conduct.subscribes(session) {
+            // Frames may still come until the gateway says that none will.
+            self.paces.forget(session);
+            return self.watch.unsubscribe(session, requests);
+        }
+        for key in self.keys_of(session) {
             if let Some(stream) = self.streams.get_mut(&key) {
-                stream.begin_anew();
-                stream.returning = None;
+                stream.left = false;
             }
+        }
+        self.watch.subscribe_with(session, requests, &Beside { auditor: self, session })
+    }
+
+    /// The gateway says that nothing more comes of one stream.
+    pub(super) fn unsubscribed(&mut self, key: StreamKey, received_ns: u64) {
+        self.seen.unsubscribed += 1;
+        self.conclude(key, received_ns);
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.left = true;
         }
     }
 

@@ -9,6 +9,8 @@ pub struct Seen {
     pub sessions_opened: u64,
     /// Times a session hung up to come back.
     pub hung_up: u64,
+    /// Streams unsubscribed from, to be subscribed anew.
+    pub unsubscribed: u64,
     /// Times a session stopped reading.
     pub stopped_reading: u64,
     /// Slow sessions ended by the gateway for being slow; they come back.
@@ -54,6 +56,7 @@ impl Seen {
     pub fn add(&mut self, other: &Self) {
         self.sessions_opened += other.sessions_opened;
         self.hung_up += other.hung_up;
+        self.unsubscribed += other.unsubscribed;
         self.stopped_reading += other.stopped_reading;
         self.closed_slow += other.closed_slow;
         self.resumes += other.resumes;

@@ -104,6 +104,8 @@ pub struct Stream {
     pub epoch: Option<u64>,
     /// While it is not known how a return goes on.
     pub returning: Option<Returning>,
+    /// It was unsubscribed from, and the gateway has said so.
+    pub left: bool,
     /// When the newest hole opened.
     pub holed_ns: u64,
     /// Numbers announced as missing.

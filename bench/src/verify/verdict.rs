@@ -75,6 +75,9 @@ impl Verdict {
                 seen.stopped_reading, seen.hung_up, seen.closed_slow, seen.recovered, seen.resumes
             )?;
         }
+        if seen.unsubscribed > 0 {
+            writeln!(f, "  churn     {} streams left and subscribed anew", seen.unsubscribed)?;
+        }
         if seen.paces + seen.paces_ignored > 0 {
             let (granted, ignored) = (seen.paces, seen.paces_ignored);
             let close = seen.paced_behind_late;

@@ -38,6 +38,8 @@ pub enum Fault {
     IgnoresPace,
     /// A paced session hears nothing after its first second.
     PacedFallAsleep,
+    /// Whoever unsubscribes is told that it did, and goes on to be told of the market.
+    GoesOnUnsubscribed,
     /// In its first seconds, every session is shut out one second after it came.
     ShutsOut,
 }
@@ -112,6 +114,13 @@ fn live(
                         say(&mut tls, REFUSAL)?;
                         continue;
                     }
+                    if request["method"] == "unsubscribe" {
+                        let trade = request["params"]["channel"] == "trade";
+                        streams
+                            .retain(|one| one.trade != trade || fault == Fault::GoesOnUnsubscribed);
+                        unsubscribed(&mut tls, &request)?;
+                        continue;
+                    }
                     streams.push(subscribe(&mut tls, &request, now, fault)?);
                 }
                 0x88 => return Ok(()),
@@ -146,6 +155,12 @@ fn unmasked(heard: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
     let op = heard[0];
     heard.drain(..head + 4 + length);
     Some((op, plain))
+}
+
+fn unsubscribed(tls: &mut Tls, request: &Value) -> io::Result<()> {
+    let channel = request["params"]["channel"].as_str().unwrap();
+    let result = format!(r#"{{"channel":"{channel}","symbol":"BTC/USD"}}"#);
+    say(tls, &format!(r#"{{"method":"unsubscribe","result":{result},"success":true}}"#))
 }
 
 fn subscribe(tls: &mut Tls, request: &Value, now: u64, fault: Fault) -> io::Result<Stream> {
