@@ -130,26 +130,37 @@ impl Fanout {
         id: SymbolId,
         asked: Terms,
     ) -> Result<Served, Denied> {
-        let truth = &self.ledger.truth;
-        let id = truth.original(id);
+        let id = self.ledger.truth.original(id);
         let session = self.outboxes.session(key).ok_or(Denied::Unknown)?;
-        let symbol = truth.symbol(id).ok_or(Denied::Unknown)?;
-        let terms = granted(&session.who, &symbol.instrument.symbol, asked)?;
-        if terms.delay_ms == 0 {
-            return Ok(Served { symbol: id, terms });
-        }
-        let twin = truth.delayed(id, terms.delay_ms).ok_or(Denied::Delayed)?;
-        let terms = Terms { delay_ms: self.ledger.delay_ms(twin), ..terms };
-        Ok(Served { symbol: twin, terms })
+        let name = self.name_of(id).ok_or(Denied::Unknown)?;
+        let terms = granted(&session.who, name, asked)?;
+        self.served(id, terms)
     }
 
-    /// Whether somebody with these rights is served anything of a symbol.
-    pub(crate) fn is_granted(&self, rights: &Entitlement, id: SymbolId, asked: Terms) -> bool {
-        let truth = &self.ledger.truth;
-        let id = truth.original(id);
-        let Some(symbol) = truth.symbol(id) else { return false };
-        let terms = judged(rights, &symbol.instrument.symbol, asked);
-        terms.is_ok_and(|terms| terms.delay_ms == 0 || truth.delayed(id, terms.delay_ms).is_some())
+    /// What somebody with these rights is served of what it asks of a symbol.
+    pub(crate) fn served_by(
+        &self,
+        rights: &Entitlement,
+        id: SymbolId,
+        asked: Terms,
+    ) -> Result<Served, Denied> {
+        let id = self.ledger.truth.original(id);
+        let name = self.name_of(id).ok_or(Denied::Unknown)?;
+        self.served(id, judged(rights, name, asked)?)
+    }
+
+    fn name_of(&self, id: SymbolId) -> Option<&str> {
+        self.ledger.symbol(id).map(|symbol| &*symbol.instrument.symbol)
+    }
+
+    /// The original, or the twin that is told so much later.
+    fn served(&self, original: SymbolId, terms: Terms) -> Result<Served, Denied> {
+        if terms.delay_ms == 0 {
+            return Ok(Served { symbol: original, terms });
+        }
+        let twin = self.ledger.truth.delayed(original, terms.delay_ms).ok_or(Denied::Delayed)?;
+        let terms = Terms { delay_ms: self.ledger.delay_ms(twin), ..terms };
+        Ok(Served { symbol: twin, terms })
     }
 
     /// Whether a session may hear of definitions: of one at least, where there are any.

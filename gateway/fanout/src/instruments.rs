@@ -1,15 +1,19 @@
 //! The instrument channel: every definition, to every session that listens and may see it.
 //!
 //! A listener's numbers count what it was told, not what there was: a number that it was not told of
-//! would be a hint of a definition that it may not see, or not yet.
+//! would be a hint of a definition that it may not see, or not yet. **Invariant:** what a listener
+//! was told last of a symbol is what the number says by which it is served, also after its rights
+//! have changed.
 
 use market::SymbolId;
+use rights::Entitlement;
 use wire::data::{self, FrameType, Marks};
 use wire::topic::Topic;
 
 use crate::cycle::FrameId;
 use crate::fanout::Fanout;
 use crate::listeners::Listener;
+use crate::requests::Terms;
 use crate::session::SessionKey;
 
 /// A frame of definitions and whom it suits.
@@ -69,6 +73,40 @@ impl Fanout {
             self.listeners.all[at].sequence = last;
             self.outboxes.push(key, frame);
         }
+    }
+
+    /// Rights have changed this moment: tells a listener what another twin, or the original, says
+    /// otherwise than the one whose definitions it has heard so far.
+    pub(crate) fn retell_definitions(&mut self, key: SessionKey, before: &Entitlement) {
+        if !self.listeners.has(key) {
+            return;
+        }
+        let asked = Terms::of_definitions();
+        let truth = &self.ledger.truth;
+        let definition = |id| truth.symbol(id).map(|symbol| &symbol.instrument);
+        let other = |id| {
+            // Few symbols have news that is still on its way to a twin: only those are decided.
+            let mut family = truth.family(id).map(definition);
+            let first = family.next()?;
+            if family.all(|twin| twin == first) {
+                return None;
+            }
+            let heard = self.served_by(before, id, asked).ok()?.symbol;
+            let served = self.grant(key, id, asked).ok()?.symbol;
+            (definition(heard) != definition(served)).then_some(served)
+        };
+        let others: Vec<_> = truth.originals().filter_map(|(id, _)| other(id)).collect();
+        self.tell_definitions_to(key, &others);
+    }
+
+    /// Sends definitions as one update to one listener.
+    pub(crate) fn tell_definitions_to(&mut self, key: SessionKey, ids: &[SymbolId]) {
+        let Some(listener) = self.listeners.of(key).filter(|_| !ids.is_empty()) else { return };
+        let first = listener.sequence + 1;
+        listener.sequence += ids.len() as u64;
+        let numbers = listener.sequenced.then_some((first, listener.sequence));
+        let frame = self.encode_definitions(ids, FrameType::Update, numbers);
+        self.outboxes.push(key, frame);
     }
 
     /// Sends every definition that it may see to one session.

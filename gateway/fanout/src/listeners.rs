@@ -33,6 +33,10 @@ impl Listeners {
         self.all.iter().any(|listener| listener.key == key)
     }
 
+    pub(crate) fn of(&mut self, key: SessionKey) -> Option<&mut Listener> {
+        self.all.iter_mut().find(|listener| listener.key == key)
+    }
+
     /// Number of the last definition a session was told; zero for who does not listen.
     pub(crate) fn sequence_of(&self, key: SessionKey) -> u64 {
         self.all.iter().find(|listener| listener.key == key).map_or(0, |found| found.sequence)

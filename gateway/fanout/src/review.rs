@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use market::Nanos;
-use rights::Wall;
 use rights::usage::End;
+use rights::{Entitlement, Wall};
 use wire::close::CloseCode;
 use wire::notice;
 use wire::refusal::{Code, Refusal};
@@ -19,6 +19,7 @@ use wire::topic::Topic;
 
 use crate::fanout::Fanout;
 use crate::grant::Served;
+use crate::rejoin::PASSED_OVER;
 use crate::requests::{Terms, quality};
 use crate::session::{Held, SessionKey};
 use crate::who::{Permits, Who};
@@ -104,6 +105,9 @@ impl Fanout {
             && let Some(key) = self.review.waiting.pop()
         {
             count += self.outboxes.session(key).map_or(0, |session| 1 + session.held.len());
+            if self.listeners.has(key) {
+                count += self.ledger.truth.symbol_count() / PASSED_OVER;
+            }
             self.renew(key, now);
             self.review_session(key, now);
         }
@@ -120,12 +124,19 @@ impl Fanout {
             return self.outboxes.close(key, CloseCode::CredentialsRefused, words);
         };
         let entitlement = permits.rules.entitlement(&identity);
-        self.rejoining.add(key, std::mem::replace(&mut known.entitlement, entitlement));
+        let before = std::mem::replace(&mut known.entitlement, entitlement);
         if let Some(tally) = &mut known.tally {
             tally.refresh(Arc::clone(&identity));
         }
         // One that has ended is closed by time.
         let _ = known.lease.refresh(identity, *wall, now);
+        self.entitled_otherwise(key, before);
+    }
+
+    /// A session may have something else than `before`.
+    pub(crate) fn entitled_otherwise(&mut self, key: SessionKey, before: Entitlement) {
+        self.retell_definitions(key, &before);
+        self.rejoining.add(key, before);
     }
 
     /// Compares what a session has with what it may have.
@@ -161,9 +172,6 @@ impl Fanout {
                 Fate::Restarts(_, anew) => self.tell_change(key, &held, anew.sentence(), None, now),
                 Fate::Ends(words) => self.tell_change(key, &held, words, None, now),
             }
-        }
-        if self.listeners.has(key) && self.may_listen(key).is_err() {
-            self.listeners.forget(key);
         }
     }
 

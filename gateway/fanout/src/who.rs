@@ -250,13 +250,14 @@ impl Fanout {
         let identity = Arc::clone(admission.identity());
         let Some(session) = self.outboxes.session_mut(key) else { return false };
         let is_new = session.who.is_unknown();
+        let mut before = None;
         if let Who::Known(known) = &mut session.who {
             if known.lease.refresh(Arc::clone(&identity), wall, now).is_err() {
                 self.turn_away(key, envelope);
                 return false;
             }
             let entitlement = admission.entitlement.clone();
-            self.rejoining.add(key, std::mem::replace(&mut known.entitlement, entitlement));
+            before = Some(std::mem::replace(&mut known.entitlement, entitlement));
             if let Some(tally) = &mut known.tally {
                 tally.refresh(Arc::clone(&identity));
             }
@@ -269,6 +270,9 @@ impl Fanout {
             self.admit(key, admission);
         } else {
             // Groups may differ, and so what was granted.
+            if let Some(before) = before {
+                self.entitled_otherwise(key, before);
+            }
             self.review.admitted(key, &admission.permits);
             self.review_session(key, now);
         }

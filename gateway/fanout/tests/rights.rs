@@ -388,3 +388,89 @@ fn a_book_that_is_lowered_at_two_depths_ends_behind_its_last_update_and_begins_a
     let last = ended.last().expect("what is revoked at all its depths is used no longer");
     assert_eq!(*last, Quality::Delayed(Duration::from_millis(500)));
 }
+
+/// One symbol with two twins, news of it that has not reached them, and a session that listens.
+fn listening(rules: &str) -> (Holder, Scene, SessionKey) {
+    let holder = Holder::new();
+    let (mut scene, key) = holder.inside(&["A"], rules);
+    scene.tick(1, twin(0, 500));
+    scene.tick(2, twin(0, 900));
+    for id in [1, 2] {
+        define(&mut scene, id, Trading::Online);
+    }
+    scene.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
+    scene.written(key);
+    define(&mut scene, 0, Trading::CancelOnly);
+    (holder, scene, key)
+}
+
+fn define(scene: &mut Scene, id: u32, trading: Trading) {
+    let symbol = scene.ingest.symbol(SymbolId(id)).expect("defined");
+    let instrument = market::Instrument { trading, ..symbol.instrument.clone() };
+    scene.tick(id, Body::Instrument(instrument));
+}
+
+#[test]
+fn who_is_raised_hears_the_definitions_that_are_still_on_their_way_to_the_twin() {
+    let (holder, mut scene, key) = listening(LATER);
+    assert_eq!(scene.written(key), "", "not old enough");
+    scene.fanout.handle_permits(holder.permits("", LATER), WALL);
+    assert_eq!(scene.written(key), "", "other rules that say the same");
+    scene.fanout.handle_permits(holder.permits("", ALL), WALL);
+    let text = scene.written(key);
+    assert!(text.contains(r#""type":"update""#) && text.contains("cancel_only"), "{text}");
+    assert!(text.contains(r#""seq":3"#), "behind the two it was shown: {text}");
+    // What comes out of the line behind it is old, and is not told any more.
+    define(&mut scene, 1, Trading::CancelOnly);
+    assert_eq!(scene.written(key), "");
+    define(&mut scene, 0, Trading::Online);
+    let text = scene.written(key);
+    assert!(text.contains(r#""seq":4"#) && text.contains(r#""status":"online""#), "{text}");
+}
+
+#[test]
+fn who_is_raised_by_a_token_of_his_own_hears_the_same() {
+    let (holder, mut scene, key) = listening(LATER);
+    scene.ask(key, r#"{"method":"auth","params":{"token":"t"}}"#);
+    let Petition { ticket, .. } = scene.fanout.poll_petition().expect("a token");
+    let admission = Box::new(holder.admission(&holder.permits("", ALL)));
+    assert!(scene.fanout.handle_verdict(ticket, Verdict::Admitted(admission, WALL), NOW));
+    assert!(scene.written(key).contains("cancel_only"));
+}
+
+#[test]
+fn who_is_lowered_holds_the_definitions_that_the_twin_has_and_hears_no_fresh_one() {
+    let (holder, mut scene, key) = listening(ALL);
+    assert!(scene.written(key).contains("cancel_only"), "it is told as it comes");
+    scene.fanout.handle_permits(holder.permits("", LATER), WALL);
+    let text = scene.written(key);
+    assert!(text.contains(r#""status":"online""#) && !text.contains("cancel_only"), "{text}");
+    define(&mut scene, 0, Trading::PostOnly);
+    assert_eq!(scene.written(key), "");
+    define(&mut scene, 2, Trading::CancelOnly);
+    assert_eq!(scene.written(key), "", "another's twin");
+    define(&mut scene, 1, Trading::CancelOnly);
+    assert!(scene.written(key).contains("cancel_only"));
+}
+
+#[test]
+fn definitions_that_are_granted_of_late_are_told_once_and_to_who_was_granted_none_too() {
+    let holder = Holder::new();
+    let none = "[[rules]]\nsymbols = ['*']\nquality = 'none'\n";
+    let (mut scene, key) = holder.inside(&["A", "B", "C"], ALL);
+    scene.ask(key, r#"{"method":"subscribe","params":{"channel":"instrument","x":{"seq":true}}}"#);
+    scene.written(key);
+    scene.fanout.handle_permits(holder.permits("", none), WALL);
+    assert_eq!(scene.written(key), "");
+    define(&mut scene, 1, Trading::CancelOnly);
+    assert_eq!(scene.written(key), "", "granted to nobody");
+    let more = "[[rules]]\nsymbols = ['C']\nquality = 'none'\n".to_owned() + ALL;
+    scene.fanout.handle_permits(holder.permits("", &more), WALL);
+    let text = scene.written(key);
+    assert_eq!(text.matches(r#""type":"update""#).count(), 1, "in one frame: {text}");
+    let heard = ["A", "B", "C"].map(|name| text.contains(&format!(r#""symbol":"{name}""#)));
+    assert_eq!(heard, [true, true, false], "{text}");
+    assert!(text.contains("cancel_only") && text.contains(r#""seq":5,"first_seq":4"#), "{text}");
+    scene.fanout.handle_permits(holder.permits("", &more), WALL);
+    assert_eq!(scene.written(key), "", "nothing has changed");
+}
