@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::link::{Link, Target};
 use super::rig::{CHANNELS, PATIENCE, SYMBOLS, subscribe};
+use super::site::Program;
 use super::view::View;
 
 /// A session that holds every symbol on all channels, and has them.
@@ -20,6 +21,13 @@ pub fn session(target: &Target) -> Link {
     }
     link.until("it has every symbol", |link| link.positions.len() == SYMBOLS * CHANNELS.len());
     link
+}
+
+/// What the hub published last, once its venue has ended: before it has noticed that, there may be
+/// more to read.
+pub fn last_positions(hub: &Program) -> HashMap<(String, String), u64> {
+    hub.wait("it has seen the venue's end", |hub| !hub.is_ready());
+    session(&hub.target).positions
 }
 
 /// What a session has to say to go on with all it had.

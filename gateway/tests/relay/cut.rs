@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::client::session;
+use super::client::{last_positions, session};
 use super::rig::market;
 use super::site::Site;
 
@@ -66,7 +66,7 @@ fn a_connection_that_breaks_anywhere_costs_no_number() {
     let mut link = session(&edge.target);
     link.until("all cuts are made", |_| count.load(Ordering::Relaxed) > CUTS + 1);
     drop(site.venue.stop());
-    let last = session(&hub.target).positions;
+    let last = last_positions(&hub);
     link.until("all that was published", |link| link.positions == last);
     link.is_content();
     assert_eq!((link.view.announced, link.view.merged), (0, 0), "each update by itself");

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use gateway::relay_frame::{GREETING_BYTES, Place, put_greeting};
 use rustix::process::Signal;
 
-use super::client::session;
+use super::client::{last_positions, session};
 use super::rig::market;
 use super::site::Site;
 
@@ -32,7 +32,7 @@ fn an_edge_that_was_lapped_is_brought_up_to_date_and_says_what_is_missing() {
     link.until("it hears of the gap", |link| link.view.announced > 0);
     assert!(link.notices("gap").all(|gap| gap["reason"] == "lagged"), "{:?}", link.notes);
     drop(site.venue.stop());
-    let last = session(&hub.target).positions;
+    let last = last_positions(&hub);
     link.until("all that was published", |link| link.positions == last);
     link.is_content();
     assert!(hub.counted("gateway_relay_laps_total") > 0);

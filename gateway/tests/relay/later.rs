@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::client::session;
+use super::client::{last_positions, session};
 use super::rig::market;
 use super::site::Site;
 
@@ -43,7 +43,7 @@ fn who_is_delayed_at_an_edge_hears_all_that_the_hub_told_so_much_earlier_and_not
         fresh.iter().all(|(key, number)| late.positions[key] >= *number)
     });
     drop(site.venue.stop());
-    let last = session(&hub.target).positions;
+    let last = last_positions(&hub);
     late.until("all that was published", |late| late.positions == last);
     late.is_content();
     assert_eq!(late.view.announced, 0);

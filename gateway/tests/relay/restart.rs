@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::client::{Client, session};
+use super::client::{Client, last_positions};
 use super::rig::{CHANNELS, SYMBOLS, market};
 use super::site::{Program, Site};
 
@@ -54,7 +54,7 @@ fn edges_restarted_one_after_the_other_lose_nobody_a_number() {
     restart(&mut edges[1], &clients, 0);
     // The market ends; what is told last is told to all, here and there.
     drop(site.venue.stop());
-    let last = session(&hub.target).positions;
+    let last = last_positions(&hub);
     for client in &clients {
         wait_until(|| *client.positions.lock().expect("whole") == last, "all that was published");
     }
