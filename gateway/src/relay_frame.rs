@@ -14,11 +14,11 @@ use thiserror::Error;
 use crate::catalogue::FeedStatus;
 
 /// Version of greeting and frames.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// What every greeting begins with.
 const MAGIC: [u8; 8] = *b"mktrelay";
 /// Bytes of a greeting.
-pub const GREETING_BYTES: usize = 32;
+pub const GREETING_BYTES: usize = 40;
 /// Bytes in front of a frame's body.
 pub const HEAD_BYTES: usize = 5;
 /// Bytes of a list of feeds; what does not fit is left out.
@@ -33,11 +33,14 @@ const RECORD: u8 = 4;
 const BEAT: u8 = 5;
 const FEEDS: u8 = 6;
 
-/// Where somebody stands: in which life, and how many records he has.
+/// Where somebody stands: in which life, in whose ring, and how many records of it he has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Zero is none.
     pub epoch: u64,
+    /// Names the ring: drawn by the process that lends it, because one that is restarted counts its
+    /// records anew, in the same epoch where it follows another. Zero is none.
+    pub ring: u64,
     /// Records of the relay's ring before the next one.
     pub records: u64,
 }
@@ -75,7 +78,8 @@ pub enum FrameError {
     },
 }
 
-/// Appends a greeting: which versions are spoken and, by who follows, where it stands.
+/// Appends a greeting: which versions are spoken and, by who follows, where it stands; who lends
+/// names its ring.
 pub fn put_greeting(place: Place, out: &mut Vec<u8>) {
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
@@ -168,8 +172,9 @@ fn put_bytes(bytes: &[u8], kind: u8, out: &mut Vec<u8>) -> u8 {
 }
 
 fn put_place(place: Place, out: &mut Vec<u8>) {
-    out.extend_from_slice(&place.epoch.to_le_bytes());
-    out.extend_from_slice(&place.records.to_le_bytes());
+    for word in [place.epoch, place.ring, place.records] {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
 }
 
 fn close(begin: usize, kind: u8, out: &mut [u8]) {
@@ -224,7 +229,7 @@ impl<'a> Body<'a> {
     }
 
     fn place(&mut self) -> Option<Place> {
-        Some(Place { epoch: self.word()?, records: self.word()? })
+        Some(Place { epoch: self.word()?, ring: self.word()?, records: self.word()? })
     }
 
     fn text(&mut self) -> Option<&'a str> {
@@ -310,7 +315,7 @@ mod tests {
 
     #[test]
     fn frames_are_read_back_however_they_are_cut() {
-        let place = Place { epoch: 5, records: 6 };
+        let place = Place { epoch: 5, ring: 7, records: 6 };
         let frames = [
             Frame::Truth(place, 3),
             Frame::Symbol(b"image"),
@@ -367,7 +372,7 @@ mod tests {
     #[test]
     fn another_version_is_told_from_a_stranger() {
         let mut bytes = Vec::new();
-        let place = Place { epoch: 1, records: 2 };
+        let place = Place { epoch: 1, ring: 3, records: 2 };
         put_greeting(place, &mut bytes);
         let mut bytes: [u8; GREETING_BYTES] = bytes.try_into().expect("its size");
         assert_eq!(greeting(&bytes), Ok(place));

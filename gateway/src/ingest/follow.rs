@@ -165,7 +165,7 @@ impl Follower {
     }
 
     /// Connects, says where we stand, and hears who is there.
-    async fn open(&self) -> Result<Box<dyn Stream>, Ended> {
+    async fn open(&mut self) -> Result<Box<dyn Stream>, Ended> {
         let mut stream = dial(&self.address).await.map_err(Ended::Dial)?;
         let mut out = Vec::new();
         frame::put_greeting(self.place, &mut out);
@@ -175,7 +175,11 @@ impl Follower {
             io::ErrorKind::UnexpectedEof => Ended::Closed,
             _ => Ended::Io(error),
         })?;
-        frame::greeting(&answer)?;
+        let there = frame::greeting(&answer)?;
+        if there.ring != self.place.ring {
+            // Another process counts there: whatever it says, there is nothing to go on from.
+            self.place = Place::default();
+        }
         Ok(stream)
     }
 
@@ -222,7 +226,7 @@ impl Follower {
         if count > self.limits.symbols_max {
             return Err(Ended::SymbolLimit(self.limits.symbols_max));
         }
-        if place.epoch == 0 || self.incoming.is_some() {
+        if place.epoch == 0 || place.ring == 0 || self.incoming.is_some() {
             return Err(Ended::Unexpected);
         }
         self.incoming = Some(Incoming { place, symbols: Vec::new(), count });

@@ -18,6 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use crossbeam::channel::Sender;
 use handoff::Subscribers;
 use slab::Slab;
@@ -85,6 +86,8 @@ struct Hall {
     settings: config::Relay,
     surroundings: Surroundings,
     trail: RefCell<Trail>,
+    /// Its name, drawn anew by each process.
+    ring: u64,
     started_at: Instant,
     /// When ingest was asked for a truth last, for whichever follower.
     asked_at: Cell<Option<Instant>>,
@@ -121,10 +124,12 @@ impl Relay {
         tracing::info!(address = %self.listener.address(), "lending the ring");
         let listener = self.listener.start()?;
         let trail = RefCell::new(Trail::new(surroundings.ring_bytes as u64));
+        let ring = name_ring()?;
         let lags = RefCell::default();
         let (settings, started_at) = (self.settings, Instant::now());
         let asked_at = Cell::new(None);
-        let hall = Rc::new(Hall { settings, surroundings, trail, started_at, asked_at, lags });
+        let hall =
+            Rc::new(Hall { settings, surroundings, trail, ring, started_at, asked_at, lags });
         let mut followers = JoinSet::new();
         let mut over = pin!(over);
         loop {
@@ -193,6 +198,12 @@ impl Hall {
 
 fn are_all_live(feeds: &[FeedStatus]) -> bool {
     !feeds.is_empty() && feeds.iter().all(|feed| feed.live)
+}
+
+fn name_ring() -> io::Result<u64> {
+    let mut name = [0; 8];
+    rand::fill(&mut name).map_err(|_| io::Error::other("the system has no randomness"))?;
+    Ok(u64::from_le_bytes(name).max(1))
 }
 
 /// A task of ours that panicked is a bug, and ends the thread as a panic of its own would.

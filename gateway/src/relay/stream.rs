@@ -140,7 +140,8 @@ impl Follower {
         let reading = self.stream.read_exact(&mut greeting);
         let read = timeout(GREETING_WAIT, reading).await;
         // Whoever it is learns what is spoken here.
-        frame::put_greeting(Place::default(), &mut self.out);
+        let here = Place { ring: self.hall.ring, ..Place::default() };
+        frame::put_greeting(here, &mut self.out);
         self.send().await?;
         read.map_err(|_| Parted::Mute)?.map_err(|_| Parted::Mute)?;
         Ok(frame::greeting(&greeting)?)
@@ -148,6 +149,9 @@ impl Follower {
 
     /// Goes to a place that the follower has named; false where that is not possible for sure.
     fn seek(&mut self, place: Place) -> bool {
+        if place.ring != self.hall.ring {
+            return false;
+        }
         let trail = self.hall.trail.borrow();
         let Some(position) = trail.place_before(place.epoch, place.records) else { return false };
         if place.records > self.reader.position().records() {
@@ -184,7 +188,7 @@ impl Follower {
         self.hall.trail.borrow_mut().begin(life.epoch, position);
         // What was gathered and not sent is part of it.
         self.out.clear();
-        let place = Place { epoch: life.epoch, records: position.records() };
+        let place = Place { epoch: life.epoch, ring: self.hall.ring, records: position.records() };
         Frame::Truth(place, truth.symbol_count() as u32).put(&mut self.out);
         for (_, symbol) in truth.symbols() {
             frame::put_symbol(|out| symbol.encode(out), &mut self.out);

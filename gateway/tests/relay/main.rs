@@ -7,6 +7,7 @@
 
 #[path = "../path/book.rs"]
 mod book;
+mod chain;
 mod client;
 mod cut;
 #[path = "../path/json.rs"]
