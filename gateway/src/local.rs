@@ -1,12 +1,15 @@
 //! Sockets of this machine, for what is neither encrypted nor authenticated: loopback, or a file.
 //!
-//! Used by the relay and by who follows one. A socket file is for its owner alone, and is removed
-//! when it accepts no longer; one that was left behind by a process that is gone is taken over.
+//! Used by the relay and by who follows one. A socket file is for its owner alone from the moment it
+//! exists, whatever the process's umask, and is removed when it accepts no longer; one that was left
+//! behind by a process that is gone is taken over.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
+use rustix::fs::Mode;
+use socket2::{Domain, SockAddr, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -59,10 +62,13 @@ impl Listener {
             }
             RelayAddress::Unix(file) => {
                 remove_abandoned(file)?;
-                let socket = std::os::unix::net::UnixListener::bind(file)?;
+                let socket = take_file(file)?;
+                // Where the umask took something from the owner, too.
                 std::fs::set_permissions(file, PermissionsExt::from_mode(OWNER_ONLY))?;
+                socket.listen(BACKLOG)?;
                 socket.set_nonblocking(true)?;
-                Ok(Self { address: address.clone(), socket: Socket::Unix(socket) })
+                let socket = Socket::Unix(socket.into());
+                Ok(Self { address: address.clone(), socket })
             }
         }
     }
@@ -111,6 +117,19 @@ impl Drop for Accepting {
     }
 }
 
+/// Makes a socket file, at which nobody listens yet. Linux gives the file the mode of the socket
+/// itself, less the umask, so that is set before there is a file; elsewhere it may be refused, and
+/// what protects the file until its mode is set is that nobody can connect before `listen`.
+fn take_file(file: &Path) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let outcome = rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR);
+    if cfg!(target_os = "linux") {
+        outcome?;
+    }
+    socket.bind(&SockAddr::unix(file)?)?;
+    Ok(socket)
+}
+
 /// Removes a socket file that nobody listens at; anything else that stands there is left, and told
 /// by the bind.
 fn remove_abandoned(file: &Path) -> io::Result<()> {
@@ -130,14 +149,30 @@ fn remove_abandoned(file: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn mode(file: &Path) -> u32 {
+        std::fs::symlink_metadata(file).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_socket_file_is_closed_to_others_from_the_moment_it_exists() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("relay.sock");
+        let socket = take_file(&file).expect("free");
+        assert_eq!(mode(&file) & !OWNER_ONLY, 0, "{:o} as it was made", mode(&file));
+        let refused = std::os::unix::net::UnixStream::connect(&file).expect_err("too early");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        drop(socket);
+        Listener::bind(&RelayAddress::Unix(file.clone())).expect("taken over");
+        assert_eq!(mode(&file), OWNER_ONLY);
+    }
+
     #[test]
     fn a_socket_file_is_its_owners_and_one_that_was_left_behind_is_taken_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("relay.sock");
         let address = RelayAddress::Unix(file.clone());
         let first = Listener::bind(&address).expect("free");
-        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, OWNER_ONLY);
+        assert_eq!(mode(&file), OWNER_ONLY);
         assert!(Listener::bind(&address).is_err(), "somebody listens there");
         // Dropped before it accepts, as by a process that was killed, it leaves its file.
         drop(first);
