@@ -142,9 +142,32 @@ fn add_twin(symbols: &mut [Symbol], id: SymbolId, twin: Twin) -> Option<&Symbol>
     Some(original)
 }
 
+/// Gives a symbol a name that no other has.
+fn add_name(
+    by_name: &mut FxHashMap<Arc<str>, SymbolId>,
+    symbol: SymbolId,
+    name: &Arc<str>,
+) -> Result<(), OutOfStep> {
+    let of = *by_name.entry(Arc::clone(name)).or_insert(symbol);
+    if of == symbol {
+        Ok(())
+    } else {
+        Err(OutOfStep::NameTaken { symbol, name: Arc::clone(name), of })
+    }
+}
+
+/// A name is for good: dashboards know symbols by it, and what is looked up by it is not moved.
+fn keeps_name(symbol: SymbolId, known: &Instrument, found: &Instrument) -> Result<(), OutOfStep> {
+    if known.symbol == found.symbol {
+        return Ok(());
+    }
+    let (name, found) = (Arc::clone(&known.symbol), Arc::clone(&found.symbol));
+    Err(OutOfStep::Renamed { symbol, name, found })
+}
+
 /// A tick that does not continue what was folded before: a bug of ours, or, from a relay, a fault of
 /// what is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OutOfStep {
     /// The symbol was never defined.
     #[error("tick of undefined symbol {0:?}")]
@@ -155,6 +178,26 @@ pub enum OutOfStep {
     /// What is renewed is no twin, or stood further already.
     #[error("renewal of {0:?}, which is no twin or stands further")]
     Renewal(SymbolId),
+    /// One name, two symbols.
+    #[error("definition of {symbol:?} by the name {name:?}, which is that of {of:?}")]
+    NameTaken {
+        /// The second.
+        symbol: SymbolId,
+        /// Their name.
+        name: Arc<str>,
+        /// The first.
+        of: SymbolId,
+    },
+    /// One symbol, two names; of a twin, another name than its original's.
+    #[error("definition of {symbol:?}, which is {name:?}, by the name {found:?}")]
+    Renamed {
+        /// Whose.
+        symbol: SymbolId,
+        /// What it was called first.
+        name: Arc<str>,
+        /// What it is called here.
+        found: Arc<str>,
+    },
     /// The sequence is not the next one.
     #[error("tick {found} of {symbol:?} {channel:?} where {expected} was due")]
     Sequence {
@@ -195,10 +238,15 @@ impl Truth {
         }
         let symbol =
             self.symbols.get_mut(tick.symbol.index()).ok_or(OutOfStep::Undefined(tick.symbol))?;
-        if let Body::Renewal(from) = &tick.body
-            && !symbol.may_be_renewed(from)
-        {
-            return Err(OutOfStep::Renewal(tick.symbol));
+        match &tick.body {
+            Body::Instrument(found) => keeps_name(tick.symbol, &symbol.instrument, found)?,
+            Body::Renewal(from) => {
+                keeps_name(tick.symbol, &symbol.instrument, &from.instrument)?;
+                if !symbol.may_be_renewed(from) {
+                    return Err(OutOfStep::Renewal(tick.symbol));
+                }
+            }
+            _ => {}
         }
         symbol.fold(&tick.body, tick.stamps);
         Ok(())
@@ -209,7 +257,7 @@ impl Truth {
     fn define(&mut self, id: SymbolId, body: &Body<'_>) -> Result<(), OutOfStep> {
         match body {
             Body::Instrument(instrument) => {
-                self.by_name.insert(Arc::clone(&instrument.symbol), id);
+                add_name(&mut self.by_name, id, &instrument.symbol)?;
                 self.symbols.push(Symbol::new(instrument.clone()));
             }
             Body::Twin(twin) => {
@@ -227,21 +275,22 @@ impl Truth {
         Ok(())
     }
 
-    /// The truth of these symbols, in their order; none where two originals have one name, or a twin
-    /// is that of no original before it, or the second with its delay.
-    pub fn of(mut symbols: Vec<Symbol>) -> Option<Self> {
+    /// The truth of these symbols, in their order. Refused where two originals have one name, or a
+    /// twin is that of no original before it, or has another name, or is the second with its delay.
+    pub fn of(mut symbols: Vec<Symbol>) -> Result<Self, OutOfStep> {
         let mut by_name = FxHashMap::default();
         for at in 0..symbols.len() {
             let id = SymbolId(at as u32);
             let (before, rest) = symbols.split_at_mut(at);
             let symbol = &rest[0];
             if let Some(twin) = symbol.twin {
-                add_twin(before, id, twin)?;
-            } else if by_name.insert(Arc::clone(&symbol.instrument.symbol), id).is_some() {
-                return None;
+                let original = add_twin(before, id, twin).ok_or(OutOfStep::Twin(id))?;
+                keeps_name(id, &original.instrument, &symbol.instrument)?;
+            } else {
+                add_name(&mut by_name, id, &symbol.instrument.symbol)?;
             }
         }
-        Some(Self { symbols, by_name })
+        Ok(Self { symbols, by_name })
     }
 
     /// True where `self` can be what came of `older` by further ticks: the same symbols and perhaps
@@ -398,5 +447,39 @@ mod tests {
         let skipped = truth.apply(&tick(0, 2, quote));
         assert!(matches!(skipped, Err(OutOfStep::Sequence { expected: 1, found: 2, .. })));
         assert_eq!(truth.find("A/B"), Some(SymbolId(0)));
+    }
+
+    #[test]
+    fn one_name_is_one_symbols_and_one_symbol_has_one_name() {
+        let mut truth = Truth::default();
+        let mut define = |symbol, sequence, body| {
+            let (symbol, stamps) = (SymbolId(symbol), Stamps::default());
+            truth.apply(&Tick { symbol, sequence, stamps, body })
+        };
+        let called = |name| Body::Instrument(instrument(name));
+        let renamed = |symbol, found: &str| {
+            let (symbol, name) = (SymbolId(symbol), "A/B".into());
+            Err(OutOfStep::Renamed { symbol, name, found: found.into() })
+        };
+        assert_eq!(define(0, 1, called("A/B")), Ok(()));
+        let (symbol, of, name) = (SymbolId(1), SymbolId(0), "A/B".into());
+        let taken = OutOfStep::NameTaken { symbol, name, of };
+        assert!(taken.to_string().contains("A/B"), "{taken}");
+        assert_eq!(define(1, 1, called("A/B")), Err(taken.clone()));
+        assert_eq!(define(1, 1, called("C/D")), Ok(()), "what was refused left no trace");
+        assert_eq!(define(0, 2, called("C/D")), renamed(0, "C/D"));
+        assert_eq!(define(0, 2, called("E/F")), renamed(0, "E/F"));
+        assert_eq!(define(0, 2, called("A/B")), Ok(()));
+        assert_eq!(define(2, 1, Body::Twin(Twin { of: SymbolId(0), delay_ms: 5 })), Ok(()));
+        assert_eq!(define(2, 2, called("E/F")), renamed(2, "E/F"));
+        let other = Box::new(Symbol::new(instrument("C/D")));
+        assert_eq!(define(2, 1, Body::Renewal(other)), renamed(2, "C/D"));
+        assert_eq!([truth.find("A/B"), truth.find("C/D")], [0, 1].map(|id| Some(SymbolId(id))));
+        assert_eq!(truth.find("E/F"), None);
+        let symbol = |id| truth.symbol(SymbolId(id)).expect("defined").clone();
+        assert_eq!(Truth::of(vec![symbol(0), symbol(0)]).err(), Some(taken));
+        let (original, mut twin) = (Symbol { twins: Vec::new(), ..symbol(0) }, symbol(2));
+        twin.instrument.symbol = "E/F".into();
+        assert_eq!(Truth::of(vec![original, twin]).err(), renamed(1, "E/F").err());
     }
 }

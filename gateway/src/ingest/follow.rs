@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use market::{Body, Nanos, State, Symbol, SymbolId, Tick, Truth};
+use market::{Body, Nanos, OutOfStep, State, Symbol, SymbolId, Tick, Truth};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -52,8 +52,8 @@ enum Ended {
     Unsound,
     #[error("a frame where it has no place")]
     Unexpected,
-    #[error("a record that does not follow: {0}")]
-    OutOfStep(#[from] market::OutOfStep),
+    #[error("it does not follow from what came before: {0}")]
+    OutOfStep(#[from] OutOfStep),
     #[error("more symbols than {0}: ingest.symbols_max, and as often again as there are delays_ms")]
     SymbolLimit(usize),
     #[error("a record that the ring cannot hold: ring.bytes must not be smaller here than there")]
@@ -71,6 +71,9 @@ impl Ended {
                 FollowFault::TooLarge
             }
             Self::Frame(_) | Self::Unsound | Self::Unexpected => FollowFault::Malformed,
+            Self::OutOfStep(OutOfStep::NameTaken { .. } | OutOfStep::Renamed { .. }) => {
+                FollowFault::Name
+            }
             Self::OutOfStep(_) => FollowFault::OutOfStep,
         }
     }
@@ -246,7 +249,7 @@ impl Follower {
         let Some(Incoming { place, symbols, .. }) = self.incoming.take_if(is_whole) else {
             return Ok(());
         };
-        let truth = Truth::of(symbols).ok_or(Ended::Unsound)?;
+        let truth = Truth::of(symbols)?;
         let mut publisher = self.publisher.borrow_mut();
         let life = publisher.life();
         publisher.replace(truth, place.epoch);

@@ -31,6 +31,8 @@ label_set! {
     Malformed = "malformed",
     /// A record that does not follow from those before.
     OutOfStep = "out_of_step",
+    /// A name that is given to two symbols, or a symbol that is given two.
+    Name = "name",
     /// Something beyond a limit of this gateway.
     TooLarge = "too_large",
 }

@@ -41,9 +41,9 @@ fn frame(frame: &Frame<'_>) -> Vec<u8> {
     out
 }
 
-fn image() -> Vec<u8> {
-    let instrument = Instrument {
-        symbol: "A/B".into(),
+fn instrument(name: &str) -> Body<'static> {
+    Body::Instrument(Instrument {
+        symbol: name.into(),
         venue: "v".into(),
         venue_symbol: "AB".into(),
         base: "A".into(),
@@ -55,9 +55,19 @@ fn image() -> Vec<u8> {
         size_min: Size(0),
         book_levels_max: 10,
         trading: Trading::Online,
-    };
+    })
+}
+
+fn image() -> Vec<u8> {
+    image_with(&[])
+}
+
+fn image_with(ticks: &[Tick<'_>]) -> Vec<u8> {
     let mut truth = Truth::default();
-    truth.apply(&tick(1, Body::Instrument(instrument))).expect("in step");
+    truth.apply(&tick(1, instrument("A/B"))).expect("in step");
+    for tick in ticks {
+        truth.apply(tick).expect("in step");
+    }
     let mut out = Vec::new();
     put_symbol(|out| truth.symbol(SymbolId(0)).expect("defined").encode(out), &mut out);
     out
@@ -68,9 +78,17 @@ fn tick(sequence: u64, body: Body<'static>) -> Tick<'static> {
     Tick { symbol: SymbolId(0), sequence, stamps, body }
 }
 
+fn quote(sequence: u64) -> Tick<'static> {
+    tick(sequence, Body::Quote(Quote::default()))
+}
+
 fn record(sequence: u64) -> Vec<u8> {
+    framed(&quote(sequence))
+}
+
+fn framed(tick: &Tick<'_>) -> Vec<u8> {
     let mut record = Vec::new();
-    tick(sequence, Body::Quote(Quote::default())).encode(&mut record);
+    tick.encode(&mut record);
     frame(&Frame::Record(&record))
 }
 
@@ -131,6 +149,46 @@ fn a_relay_that_talks_nonsense_is_refused_counted_and_tried_again() {
     };
     link.until("the market goes on", |link| link.view.book_updates > 2 * SYMBOLS as u64);
     link.is_content();
+}
+
+#[test]
+fn a_name_that_a_relay_gives_twice_is_refused_by_name_and_no_session_is_harmed() {
+    let site = Site::new(market(300.0));
+    let listener = UnixListener::bind(&site.relay).expect("free");
+    let edge = site.edge("silence_timeout_ms = 20000\n", "");
+    let truth = [frame(&Frame::Truth(PLACE, 1)), image()].concat();
+    let again = [frame(&Frame::Truth(PLACE, 1)), image_with(&[quote(1)])].concat();
+    let two = frame(&Frame::Truth(PLACE, 2));
+    let second = Tick { symbol: SymbolId(1), ..tick(1, instrument("A/B")) };
+    // The first connection lasts until the session is there.
+    let (begun, begins) = std::sync::mpsc::channel();
+    let relay = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("it is dialled");
+        let mut out = Vec::new();
+        put_greeting(PLACE, &mut out);
+        out.extend_from_slice(&[&truth[..], &record(1)].concat());
+        socket.write_all(&out).expect("sent");
+        begins.recv_timeout(PATIENCE).expect("the session is there");
+        socket.write_all(&framed(&second)).expect("sent");
+        // Two of one name in a whole truth, and one that is called otherwise than before.
+        say(&listener, true, &[&two[..], &image(), &image()].concat(), false);
+        say(&listener, true, &[&again[..], &framed(&tick(2, instrument("C/D")))].concat(), false);
+        let rest = [framed(&tick(2, instrument("A/B"))), record(2)].concat();
+        say(&listener, true, &[again, rest].concat(), false);
+    });
+    edge.until_ready();
+    let mut link = Link::open(&edge.target);
+    let each = json!({ "channel": "ticker", "symbol": ["A/B"], "event_trigger": "bbo", "x": { "seq": true } });
+    link.say(&json!({ "method": "subscribe", "params": each }));
+    let ticker = ("ticker".to_owned(), "A/B".to_owned());
+    link.until("the first value", |link| link.positions.get(&ticker) == Some(&1));
+    begun.send(()).expect("awaited");
+    edge.wait("all is counted", |edge| fault(edge, "name") == 3);
+    link.until("the market goes on", |link| link.positions.get(&ticker) == Some(&2));
+    assert_eq!(link.end, None, "the session lives");
+    assert_eq!(fault(&edge, "out_of_step") + fault(&edge, "malformed"), 0);
+    drop(edge);
+    relay.join().expect("it ended well");
 }
 
 #[test]

@@ -371,7 +371,7 @@ mod tests {
         let of_a_twin = vec![original.clone(), twin_of(0, 5), twin_of(1, 5)];
         let two_alike = vec![original.clone(), twin_of(0, 5), twin_of(0, 5)];
         for wrong in [no_original, before_it, of_a_twin, two_alike] {
-            assert!(Truth::of(wrong).is_none());
+            assert!(Truth::of(wrong).is_err());
         }
         let mut bytes = Vec::new();
         twin_of(0, 0).encode(&mut bytes);
