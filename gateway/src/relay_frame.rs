@@ -6,19 +6,16 @@
 //! looked at before anything is kept for it, so memory follows the limits and not what was
 //! declared.
 
+mod greeting;
+
 use std::sync::Arc;
 
 use market::{LAYOUT_VERSION, Nanos};
 use thiserror::Error;
 
+pub use self::greeting::{Delays, GREETING_BYTES, Greeting, VERSION, greeting, put_greeting};
 use crate::catalogue::FeedStatus;
 
-/// Version of greeting and frames.
-pub const VERSION: u32 = 2;
-/// What every greeting begins with.
-const MAGIC: [u8; 8] = *b"mktrelay";
-/// Bytes of a greeting.
-pub const GREETING_BYTES: usize = 40;
 /// Bytes in front of a frame's body.
 pub const HEAD_BYTES: usize = 5;
 /// Bytes of a list of feeds; what does not fit is left out.
@@ -76,28 +73,6 @@ pub enum FrameError {
         /// What is taken.
         size_max: usize,
     },
-}
-
-/// Appends a greeting: which versions are spoken and, by who follows, where it stands; who lends
-/// names its ring.
-pub fn put_greeting(place: Place, out: &mut Vec<u8>) {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&LAYOUT_VERSION.to_le_bytes());
-    put_place(place, out);
-}
-
-/// Reads a greeting.
-pub fn greeting(bytes: &[u8; GREETING_BYTES]) -> Result<Place, FrameError> {
-    let mut body = Body(bytes);
-    if body.array() != Some(MAGIC) {
-        return Err(FrameError::Stranger);
-    }
-    let (frames, layout) = body.count().zip(body.count()).ok_or(FrameError::Malformed)?;
-    if (frames, layout) != (VERSION, LAYOUT_VERSION) {
-        return Err(FrameError::Version { frames, layout });
-    }
-    body.place().ok_or(FrameError::Malformed)
 }
 
 /// A frame.
@@ -369,29 +344,12 @@ mod tests {
         assert_eq!(inbox.next_frame(), Err(FrameError::Malformed));
     }
 
-    #[test]
-    fn another_version_is_told_from_a_stranger() {
-        let mut bytes = Vec::new();
-        let place = Place { epoch: 1, ring: 3, records: 2 };
-        put_greeting(place, &mut bytes);
-        let mut bytes: [u8; GREETING_BYTES] = bytes.try_into().expect("its size");
-        assert_eq!(greeting(&bytes), Ok(place));
-        bytes[8] = 9;
-        let other = FrameError::Version { frames: 9, layout: LAYOUT_VERSION };
-        assert_eq!(greeting(&bytes), Err(other));
-        bytes[0] = b'G';
-        assert_eq!(greeting(&bytes), Err(FrameError::Stranger));
-    }
-
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let mut inbox = Inbox::new(1000);
             inbox.room().extend_from_slice(&bytes);
             while let Ok(Some(_)) = inbox.next_frame() {}
-            if let Some(head) = bytes.first_chunk() {
-                let _ = greeting(head);
-            }
         }
 
         #[test]

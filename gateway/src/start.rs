@@ -25,6 +25,7 @@ use crate::live::Live;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::relay::{self, Relay, RelayError};
+use crate::relay_frame::Delays;
 use crate::reload::{Reloader, Subjects};
 use crate::replica::Life;
 use crate::shard;
@@ -210,6 +211,7 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
     let lent = relay::Surroundings {
         ring: readers.clone(),
         ring_bytes: config.ring.bytes,
+        delays: Delays::from(&config.ingest.delays[..]),
         desk: desk.clone(),
         catalogue: Arc::clone(&catalogue),
         metrics: Arc::clone(&metrics),

@@ -29,8 +29,8 @@ pub use memory::{
 pub use read::Loaded;
 pub use refusal::{ConfigError, Refusal};
 pub use types::{
-    Admin, Auth, Config, Crowd, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest, Relay,
-    RelayAddress, Ring, Shard, Sockets, Thread, TlsMin, Usage,
+    Admin, Auth, Config, Crowd, DELAYS_MAX, Dialect, Door, Feed, FeedSymbol, FeedSymbols, Ingest,
+    Relay, RelayAddress, Ring, Shard, Sockets, Thread, TlsMin, Usage,
 };
 
 /// Reads a config file and checks it, the files it names, and this machine.

@@ -11,7 +11,8 @@ use super::document::{Document, Remains};
 use super::level::log_filter;
 use super::section::{Item, Section};
 use super::types::{
-    Admin, Config, Crowd, Door, Ingest, RelayAddress, Ring, Shard, Sockets, Thread, TlsMin,
+    Admin, Config, Crowd, DELAYS_MAX, Door, Ingest, RelayAddress, Ring, Shard, Sockets, Thread,
+    TlsMin,
 };
 use super::{auth, feeds, relay};
 
@@ -23,8 +24,6 @@ pub(super) const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// The ring counts its readers up to this.
 const SHARDS_MAX: u64 = handoff::READERS_MAX as u64;
-/// Each costs a replica of everything on every thread that has one.
-const DELAYS_MAX: usize = 4;
 
 /// A config as read, with what is not for the threads.
 #[derive(Clone, Debug)]

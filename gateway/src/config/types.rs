@@ -292,6 +292,9 @@ impl Ingest {
     }
 }
 
+/// Lengths in `ingest.delays_ms`. Each costs a replica of everything on every thread that has one.
+pub const DELAYS_MAX: usize = 4;
+
 /// Lending the ring to gateways that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay {

@@ -28,7 +28,9 @@ use crate::clock;
 use crate::config::RelayAddress;
 use crate::local::{Stream, dial};
 use crate::metrics::{FollowFault, Metrics};
-use crate::relay_frame::{self as frame, Frame, FrameError, GREETING_BYTES, Inbox, Place};
+use crate::relay_frame::{
+    self as frame, Delays, Frame, FrameError, GREETING_BYTES, Greeting, Inbox, Place,
+};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -40,6 +42,8 @@ enum Ended {
     Dial(#[source] io::Error),
     #[error("no answer within the connect time-out")]
     ConnectTimeout,
+    #[error("ingest.delays_ms is {here} here and {there} there: they have to be the same")]
+    Delays { here: Delays, there: Delays },
     #[error("silent for too long")]
     Silent,
     #[error("closed by the relay")]
@@ -64,6 +68,7 @@ impl Ended {
     const fn fault(&self) -> FollowFault {
         match self {
             Self::Dial(_) | Self::ConnectTimeout => FollowFault::Unreachable,
+            Self::Delays { .. } => FollowFault::Delays,
             Self::Silent => FollowFault::Silent,
             Self::Closed | Self::Io(_) => FollowFault::Closed,
             Self::Frame(FrameError::Version { .. }) => FollowFault::Version,
@@ -90,6 +95,7 @@ struct Incoming {
 pub(super) struct Follower {
     address: RelayAddress,
     limits: Limits,
+    delays: Delays,
     publisher: Rc<RefCell<Publisher>>,
     board: Rc<Board>,
     spin: Rc<Spin>,
@@ -107,7 +113,7 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(
-        address: RelayAddress,
+        (address, delays): (RelayAddress, Delays),
         limits: Limits,
         (publisher, board, spin): (Rc<RefCell<Publisher>>, Rc<Board>, Rc<Spin>),
         catalogue: Arc<Catalogue>,
@@ -116,6 +122,7 @@ impl Follower {
         Self {
             address,
             limits,
+            delays,
             publisher,
             board,
             spin,
@@ -171,15 +178,19 @@ impl Follower {
     async fn open(&mut self) -> Result<Box<dyn Stream>, Ended> {
         let mut stream = dial(&self.address).await.map_err(Ended::Dial)?;
         let mut out = Vec::new();
-        frame::put_greeting(self.place, &mut out);
+        let (place, here) = (self.place, self.delays);
+        frame::put_greeting(Greeting { place, delays: here }, &mut out);
         stream.write_all(&out).await.map_err(Ended::Io)?;
         let mut answer = [0; GREETING_BYTES];
         stream.read_exact(&mut answer).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Ended::Closed,
             _ => Ended::Io(error),
         })?;
-        let there = frame::greeting(&answer)?;
-        if there.ring != self.place.ring {
+        let Greeting { place, delays: there } = frame::greeting(&answer)?;
+        if there != here {
+            return Err(Ended::Delays { here, there });
+        }
+        if place.ring != self.place.ring {
             // Another process counts there: whatever it says, there is nothing to go on from.
             self.place = Place::default();
         }

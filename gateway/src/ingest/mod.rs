@@ -44,6 +44,7 @@ use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::config::{self, Dialect, FeedSymbols, RelayAddress};
 use crate::metrics::Metrics;
+use crate::relay_frame::Delays;
 use crate::replica::ReplicaRequest;
 use crate::threads::StopFlag;
 
@@ -207,7 +208,8 @@ impl Ingest {
             // Each symbol may come with as many twins as there may be delays.
             let symbols_max = self.symbols_max * (1 + self.delays.len());
             let limits = Limits { symbols_max, ..self.limits };
-            let follower = follow::Follower::new(address, limits, home, catalogue, metrics);
+            let whom = (address, Delays::from(&self.delays[..]));
+            let follower = follow::Follower::new(whom, limits, home, catalogue, metrics);
             tasks.push(tokio::task::spawn_local(follower.run()));
         }
         for route in self.routes {

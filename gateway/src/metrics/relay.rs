@@ -10,6 +10,8 @@ label_set! {
     Full = "full",
     /// It is of another build.
     Version = "version",
+    /// It is to serve by other delays.
+    Delays = "delays",
     /// It speaks something else, or nothing.
     Stranger = "stranger",
     /// It took nothing for too long.
@@ -27,6 +29,8 @@ label_set! {
     Silent = "silent",
     /// The relay is of another build.
     Version = "version",
+    /// The relay serves by other delays.
+    Delays = "delays",
     /// Bytes that make no sense.
     Malformed = "malformed",
     /// A record that does not follow from those before.

@@ -32,6 +32,7 @@ use crate::catalogue::{Catalogue, FeedStatus};
 use crate::config::{self, RelayAddress};
 use crate::local::{Listener, Stream};
 use crate::metrics::{Metrics, RelayRefusal};
+use crate::relay_frame::Delays;
 use crate::replica::ReplicaRequest;
 
 /// Wait after accept failed for want of something.
@@ -68,6 +69,8 @@ pub struct Surroundings {
     pub ring_bytes: usize,
     /// Where to ask for the truth.
     pub desk: Sender<ReplicaRequest>,
+    /// By how much later things are told here: by a line of ours, or by whom we follow ourselves.
+    pub delays: Delays,
     /// How the feeds do.
     pub catalogue: Arc<Catalogue>,
     /// Where to count; this thread alone writes `relay`.

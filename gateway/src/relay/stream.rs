@@ -19,7 +19,9 @@ use super::Hall;
 use crate::catalogue::Listing;
 use crate::local::Stream;
 use crate::metrics::RelayRefusal;
-use crate::relay_frame::{self as frame, Frame, FrameError, GREETING_BYTES, Place};
+use crate::relay_frame::{
+    self as frame, Delays, Frame, FrameError, GREETING_BYTES, Greeting, Place,
+};
 use crate::replica::{REPLACED, Replica, ReplicaRequest};
 
 /// Bytes copied out of the ring at a time, and of symbols sent at a time.
@@ -39,6 +41,8 @@ enum Parted {
     Mute,
     #[error(transparent)]
     Greeting(#[from] FrameError),
+    #[error("its ingest.delays_ms is {0}, which has to be the same as here")]
+    Delays(Delays),
     #[error("it left")]
     Left,
     #[error("it took nothing for so long as relay.write_timeout_ms says")]
@@ -96,6 +100,7 @@ pub(super) async fn serve(stream: Box<dyn Stream>, hall: Rc<Hall>) {
     let refusal = match parted {
         Parted::Left | Parted::Io(_) | Parted::NoMarket => None,
         Parted::Greeting(FrameError::Version { .. }) => Some(RelayRefusal::Version),
+        Parted::Delays(_) => Some(RelayRefusal::Delays),
         Parted::Mute | Parted::Greeting(_) => Some(RelayRefusal::Stranger),
         Parted::Slow => Some(RelayRefusal::Slow),
     };
@@ -140,11 +145,16 @@ impl Follower {
         let reading = self.stream.read_exact(&mut greeting);
         let read = timeout(GREETING_WAIT, reading).await;
         // Whoever it is learns what is spoken here.
-        let here = Place { ring: self.hall.ring, ..Place::default() };
+        let place = Place { ring: self.hall.ring, ..Place::default() };
+        let here = Greeting { place, delays: self.hall.surroundings.delays };
         frame::put_greeting(here, &mut self.out);
         self.send().await?;
         read.map_err(|_| Parted::Mute)?.map_err(|_| Parted::Mute)?;
-        Ok(frame::greeting(&greeting)?)
+        let there = frame::greeting(&greeting)?;
+        if there.delays != here.delays {
+            return Err(Parted::Delays(there.delays));
+        }
+        Ok(there.place)
     }
 
     /// Goes to a place that the follower has named; false where that is not possible for sure.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use gateway::relay_frame::{Frame, GREETING_BYTES, Inbox, Place, greeting, put_greeting};
+use gateway::relay_frame::{Frame, GREETING_BYTES, Greeting, Inbox, Place, greeting, put_greeting};
 use rustix::process::Signal;
 
 use super::client::{last_positions, session};
@@ -30,11 +30,11 @@ fn answer(relay: SocketAddr, place: Place) -> Option<Answer> {
     let mut socket = TcpStream::connect(relay).ok()?;
     socket.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut out = Vec::new();
-    put_greeting(place, &mut out);
+    put_greeting(Greeting { place, ..Greeting::default() }, &mut out);
     socket.write_all(&out).ok()?;
     let mut there = [0; GREETING_BYTES];
     socket.read_exact(&mut there).ok()?;
-    let ring = greeting(&there).expect("the same version").ring;
+    let ring = greeting(&there).expect("the same version").place.ring;
     let mut inbox = Inbox::new(1 << 20);
     let mut bytes = [0; 1 << 14];
     loop {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use gateway::relay_frame::{GREETING_BYTES, Place, put_greeting};
+use gateway::relay_frame::{GREETING_BYTES, Greeting, put_greeting};
 use rustix::process::Signal;
 
 use super::client::{last_positions, session};
@@ -48,7 +48,7 @@ fn a_follower_that_reads_nothing_is_let_go_and_delays_nobody() {
     let mut link = session(&hub.target);
     let mut deaf = UnixStream::connect(&site.relay).expect("a relay");
     let mut greeting = Vec::new();
-    put_greeting(Place::default(), &mut greeting);
+    put_greeting(Greeting::default(), &mut greeting);
     deaf.write_all(&greeting).expect("sent");
     deaf.read_exact(&mut [0; GREETING_BYTES]).expect("greeted");
     let slow = "gateway_relay_refused_total{reason=\"slow\"}";

@@ -4,12 +4,34 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::client::{last_positions, session};
+use super::link::{Link, Refused};
 use super::rig::market;
 use super::site::Site;
 
 const DELAY: Duration = Duration::from_millis(1500);
 const DELAYS: &str = "delays_ms = [1500]\n";
 const RULES: &str = "[[rules]]\nsymbols = ['*']\nquality = 'delayed'\ndelay_ms = 1500\n";
+
+#[test]
+fn who_would_serve_by_other_delays_than_the_hub_does_not_follow_it_and_says_why() {
+    let site = Site::new(market(300.0));
+    let hub = site.hub("", DELAYS, "");
+    hub.until_ready();
+    for (others, shown) in [("delays_ms = [900]\n", "[900]"), ("", "[]")] {
+        let edge = site.edge(others, "");
+        let fault = "gateway_follow_faults_total{reason=\"delays\"}";
+        let why = format!("ingest.delays_ms is {shown} here and [1500] there");
+        edge.wait("it says why", |edge| edge.get("/readyz").is_some_and(|s| s.contains(&why)));
+        edge.wait("it is counted", |edge| edge.sample(fault) > 0);
+        assert!(!edge.is_ready());
+        assert!(matches!(Link::connect(&edge.target, true), Err(Refused::Status(503, _))));
+        assert_eq!(edge.counted("gateway_follow_truths_total"), 0);
+    }
+    hub.wait("it is counted", |hub| {
+        hub.sample("gateway_relay_refused_total{reason=\"delays\"}") > 0
+    });
+    assert_eq!(hub.counted("gateway_relay_truths_total"), 0, "nothing was lent");
+}
 
 #[test]
 fn who_is_delayed_at_an_edge_hears_all_that_the_hub_told_so_much_earlier_and_nothing_sooner() {

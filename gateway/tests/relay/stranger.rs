@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use gateway::relay_frame::{Frame, Place, put_greeting, put_symbol};
+use gateway::relay_frame::{Frame, Greeting, Place, put_greeting, put_symbol};
 use market::{Body, Instrument, Nanos, Price, Quote, Size, Stamps, SymbolId, Tick, Trading, Truth};
 
 use serde_json::json;
@@ -22,7 +22,7 @@ fn say(listener: &UnixListener, is_greeted: bool, bytes: &[u8], closes: bool) {
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let mut out = Vec::new();
     if is_greeted {
-        put_greeting(Place::default(), &mut out);
+        put_greeting(Greeting::default(), &mut out);
     }
     out.extend_from_slice(bytes);
     // It may have had enough before all is said.
@@ -102,10 +102,15 @@ fn a_relay_that_talks_nonsense_is_refused_counted_and_tried_again() {
     let listener = UnixListener::bind(&site.relay).expect("free");
     let mut edge = site.edge("silence_timeout_ms = 500\n", "");
     let mut other = Vec::new();
-    put_greeting(PLACE, &mut other);
+    put_greeting(Greeting { place: PLACE, ..Greeting::default() }, &mut other);
     other[8] += 1;
     say(&listener, false, &other, false);
-    say(&listener, false, b"HTTP/1.1 200 OK\r\nServer: somebody else entirely\r\n\r\n", false);
+    say(
+        &listener,
+        false,
+        b"HTTP/1.1 200 OK\r\nServer: somebody else entirely, and wordy\r\n\r\n",
+        false,
+    );
     say(&listener, true, &u32::MAX.to_le_bytes(), false);
     let truth = frame(&Frame::Truth(PLACE, 1));
     let whole = [&truth[..], &image()].concat();
@@ -165,7 +170,7 @@ fn a_name_that_a_relay_gives_twice_is_refused_by_name_and_no_session_is_harmed()
     let relay = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().expect("it is dialled");
         let mut out = Vec::new();
-        put_greeting(PLACE, &mut out);
+        put_greeting(Greeting { place: PLACE, ..Greeting::default() }, &mut out);
         out.extend_from_slice(&[&truth[..], &record(1)].concat());
         socket.write_all(&out).expect("sent");
         begins.recv_timeout(PATIENCE).expect("the session is there");
@@ -206,12 +211,12 @@ fn who_is_no_follower_is_refused_and_counted_and_one_too_many_too() {
         heard
     };
     let mut other = Vec::new();
-    put_greeting(Place::default(), &mut other);
+    put_greeting(Greeting::default(), &mut other);
     other[12] += 1;
     let heard = greet(&other);
     assert!(heard.starts_with(b"mktrelay"), "who is refused learns what is spoken: {heard:?}");
     hub.wait("counted", |hub| hub.sample(&refused("version")) == 1);
-    greet(b"GET / HTTP/1.1\r\nHost: this is no relay\r\n\r\n");
+    greet(b"GET / HTTP/1.1\r\nHost: this is no relay, nor one that follows\r\n\r\n");
     hub.wait("counted", |hub| hub.sample(&refused("stranger")) == 1);
     let edge = site.edge("", "");
     edge.until_ready();
