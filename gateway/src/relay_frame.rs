@@ -318,6 +318,38 @@ mod tests {
     }
 
     #[test]
+    fn every_frame_has_the_bytes_of_its_version() {
+        let place = Place { epoch: 0x0102, ring: 0x0304, records: 0x0506 };
+        let at = [2, 1, 0, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 6, 5, 0, 0, 0, 0, 0, 0];
+        let feed = |name: &str, live, since, detail: &str| FeedStatus {
+            name: name.into(),
+            live,
+            since: Nanos(since),
+            detail: detail.to_owned(),
+        };
+        let feeds = vec![feed("ab", true, 0x0708, "c"), feed("", false, 9, "\u{20ac}")];
+        let of_feeds = [
+            &[2, 0, 0, 0, b'a', b'b', 1, 0, 0, 0, b'c', 1, 8, 7, 0, 0, 0, 0, 0, 0][..],
+            &[0, 0, 0, 0, 3, 0, 0, 0, 0xe2, 0x82, 0xac, 0, 9, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        let pinned: [(Frame<'_>, u8, Vec<u8>); 6] = [
+            (Frame::Truth(place, 0x0b0a), 1, [&at[..], &[0x0a, 0x0b, 0, 0]].concat()),
+            (Frame::Symbol(b"image"), 2, b"image".to_vec()),
+            (Frame::GoOn(place), 3, at.to_vec()),
+            (Frame::Record(b"record"), 4, b"record".to_vec()),
+            (Frame::Beat, 5, Vec::new()),
+            (Frame::Feeds(feeds), 6, of_feeds.concat()),
+        ];
+        for (frame, kind, body) in pinned {
+            let mut bytes = Vec::new();
+            frame.put(&mut bytes);
+            let head = [1 + body.len() as u8, 0, 0, 0, kind];
+            assert_eq!(bytes, [&head[..], &body].concat(), "{frame:?}: another VERSION");
+            assert_eq!(Frame::read(kind, &body), Some(frame));
+        }
+    }
+
+    #[test]
     fn a_list_of_feeds_is_cut_to_what_may_travel() {
         let mut bytes = Vec::new();
         Frame::Feeds(feeds()).put(&mut bytes);
