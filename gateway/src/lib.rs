@@ -26,6 +26,7 @@ mod sockets;
 mod start;
 pub mod stop;
 pub mod threads;
+mod throttle;
 mod usage;
 
 pub use start::{Controls, Running, StartError, start, start_with};

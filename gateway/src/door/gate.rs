@@ -16,7 +16,6 @@ use rights::{
     Recorded, Subject,
 };
 
-use super::throttle::Throttle;
 use super::upgrade::Refusal;
 use crate::access::Access;
 use crate::clock;
@@ -25,6 +24,7 @@ use crate::faults;
 use crate::hearing::{Answer, Hearing};
 use crate::metrics::{DoorMetrics, UpgradeRefusal};
 use crate::seat::{Beyond, Seat, Seats};
+use crate::throttle::Throttle;
 
 /// How long a newcomer waits for the session it displaces to be gone; shards look twenty times a
 /// second.
@@ -173,14 +173,15 @@ impl Gate {
 
     fn count_failure(&self, error: AuthError, peer: IpAddr, metrics: &DoorMetrics) {
         let mut memory = self.memory();
-        let recorded = memory.backoff.failed(peer, clock::now());
+        let now = clock::now();
+        let recorded = memory.backoff.failed(peer, now);
         metrics.backoff_addresses.set(memory.backoff.len() as u64);
         drop(memory);
         metrics.auth_failures.of(error.failure()).inc();
         if recorded != Recorded::Remembered {
             metrics.backoff_evictions.inc();
         }
-        if let Some(left_out) = self.lines.pass() {
+        if let Some(left_out) = self.lines.pass(now) {
             let reason = Failure::as_str(error.failure());
             tracing::info!(%peer, reason, left_out, "credentials refused");
         }

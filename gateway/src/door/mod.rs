@@ -22,7 +22,6 @@ pub mod rehearsal;
 mod rest;
 mod stream;
 mod tables;
-mod throttle;
 mod tls;
 mod upgrade;
 mod visit;
@@ -50,9 +49,9 @@ use self::guard::Panic;
 use self::keyring::{Keyring, Pair};
 use self::page::Page;
 use self::rest::Rest;
-use self::throttle::Throttle;
 pub use self::tls::TlsError;
 use crate::catalogue::Catalogue;
+use crate::clock;
 use crate::config;
 use crate::hearing::Hearing;
 use crate::listen;
@@ -60,6 +59,7 @@ use crate::live::Live;
 use crate::metrics::{DoorMetrics, Metrics};
 use crate::shard::Mailbox;
 use crate::sockets::{self, SocketError};
+use crate::throttle::Throttle;
 
 /// Connections the kernel holds until they are accepted (it cuts this to its own somaxconn).
 const BACKLOG: i32 = 4096;
@@ -260,7 +260,7 @@ async fn accept(listener: &TcpListener, hall: &Arc<Hall>) {
             }
             Err(error) => {
                 hall.metrics().accept_errors.inc();
-                if let Some(left_out) = lines.pass() {
+                if let Some(left_out) = lines.pass(clock::now()) {
                     tracing::warn!(%error, left_out, "accept failed");
                 }
                 if !is_of_one_connection(&error) {

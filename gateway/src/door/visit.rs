@@ -111,7 +111,7 @@ async fn shake_hands(
 ) -> Option<(TlsStream, Option<Subject>)> {
     let failed = |kind: HandshakeFailure, words: &dyn std::fmt::Display| {
         hall.metrics().handshake_failures.of(kind).inc();
-        if let Some(left_out) = hall.handshake_lines.pass() {
+        if let Some(left_out) = hall.handshake_lines.pass(clock::now()) {
             tracing::info!(%peer, reason = %words, left_out, "TLS handshake failed");
         }
         None

@@ -92,7 +92,7 @@ impl Pipeline {
         outcome.is_ok()
     }
 
-    fn undecodable(&mut self, error: DecodeError, message: &[u8], now: Nanos) {
+    fn undecodable(&self, error: DecodeError, message: &[u8], now: Nanos) {
         let feed = &self.metrics.ingest.feeds[self.feed_index];
         feed.decode_failures.of(DecodeFailure::from(&error)).inc();
         self.complaints.undecodable(&self.normaliser.feed_name, error, message, now);
