@@ -19,13 +19,9 @@ use bench::hostile::told::{HostileSide, KindSide};
 use bench::report::result::RunResult;
 use bench::report::text::summary;
 use bench::run::RunError;
-use bench::run::against::run_against;
-use bench::run::block::Setting;
-use bench::run::contender::{Contender, Kind as Server};
-use bench::run::interrupt::Interrupt;
-use bench::run::stage::Programs;
 use bench::scenario::Scenario;
 use scripted::Gateway;
+use scripted::contest::run_beside_quiet;
 use scripted::living::Fault;
 
 const SCENARIO: &str = r#"
@@ -55,14 +51,7 @@ feed = []
 "#;
 
 fn attack(gateway: &Gateway, text: &str, bench: &str) -> Result<[RunResult; 2], RunError> {
-    let scenario = Scenario::parse(text, "test").unwrap();
-    let base = scenario.baseline().unwrap();
-    let kind = Server::Url { url: gateway.url.clone(), ca: Some(gateway.ca.clone()) };
-    let contender = Contender { name: "living".into(), kind };
-    let programs = Programs { bench: bench.into(), feed_sim: "none".into(), data: "none".into() };
-    let setting = Setting { programs, interrupt: Interrupt::default(), label: String::new() };
-    let runs = run_against("hostile", &scenario, &base, &contender, &setting, false)?;
-    Ok(runs.map(|run| run.result))
+    run_beside_quiet("hostile", text, gateway, bench)
 }
 
 fn side(result: &RunResult) -> &HostileSide {

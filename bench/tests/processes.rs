@@ -18,12 +18,10 @@ use std::time::{Duration, Instant};
 
 use bench::report::result::Block;
 use bench::run::RunError;
-use bench::run::block::{Setting, play};
-use bench::run::contender::{Contender, Kind};
-use bench::run::interrupt::Interrupt;
-use bench::run::stage::Programs;
+use bench::run::block::play;
 use bench::run::system::family;
 use bench::scenario::Scenario;
+use scripted::contest::{contender, setting};
 use scripted::{Gateway, Script, Step};
 
 const BENCH: &str = env!("CARGO_BIN_EXE_bench");
@@ -44,12 +42,7 @@ fn scenario(processes: u32, measure_s: f64) -> String {
 
 fn measure(gateway: &Gateway, processes: u32, bench: &Path) -> Result<Block, RunError> {
     let scenario = Scenario::parse(&scenario(processes, 1.0), "test").unwrap();
-    let kind = Kind::Url { url: gateway.url.clone(), ca: Some(gateway.ca.clone()) };
-    let contender = Contender { name: "scripted".into(), kind };
-    let programs =
-        Programs { bench: bench.to_owned(), feed_sim: "none".into(), data: "none".into() };
-    let setting = Setting { programs, interrupt: Interrupt::default(), label: String::new() };
-    play(&scenario, &contender, &setting).map(|measured| measured.block)
+    play(&scenario, &contender(gateway), &setting(bench)).map(|measured| measured.block)
 }
 
 #[test]

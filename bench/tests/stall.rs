@@ -13,11 +13,9 @@ use std::time::Duration;
 
 use bench::fleet::latency::Percentiles;
 use bench::report::result::Block;
-use bench::run::block::{Setting, play};
-use bench::run::contender::{Contender, Kind};
-use bench::run::interrupt::Interrupt;
-use bench::run::stage::Programs;
+use bench::run::block::play;
 use bench::scenario::Scenario;
+use scripted::contest::{contender, setting};
 use scripted::{Gateway, Script, Step};
 
 const SCENARIO: &str = r#"
@@ -43,12 +41,7 @@ fn measure(stall: Duration) -> Block {
     let script = Script { requests: 1, refused: None, steps: Arc::new(vec![step]) };
     let gateway = Gateway::start(script);
     let scenario = Scenario::parse(SCENARIO, "test").unwrap();
-    let kind = Kind::Url { url: gateway.url.clone(), ca: Some(gateway.ca.clone()) };
-    let contender = Contender { name: "scripted".into(), kind };
-    let programs = Programs { bench: "none".into(), feed_sim: "none".into(), data: "none".into() };
-    let interrupt = Interrupt::default();
-    let setting = Setting { programs, interrupt, label: "stall".into() };
-    play(&scenario, &contender, &setting).unwrap().block
+    play(&scenario, &contender(&gateway), &setting("none")).unwrap().block
 }
 
 /// Measures until `holds`. Noise can spoil an upper bound, so a machine that was never quiet

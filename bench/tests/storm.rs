@@ -12,13 +12,8 @@ mod scripted;
 
 use bench::report::result::RunResult;
 use bench::report::text::summary;
-use bench::run::against::run_against;
-use bench::run::block::Setting;
-use bench::run::contender::{Contender, Kind};
-use bench::run::interrupt::Interrupt;
-use bench::run::stage::Programs;
-use bench::scenario::Scenario;
 use scripted::Gateway;
+use scripted::contest::run_beside_quiet;
 use scripted::living::Fault;
 
 const SCENARIO: &str = r#"
@@ -50,14 +45,7 @@ feed = []
 
 fn storm(fault: Fault) -> [RunResult; 2] {
     let gateway = Gateway::living(fault);
-    let scenario = Scenario::parse(SCENARIO, "test").unwrap();
-    let base = scenario.baseline().unwrap();
-    let kind = Kind::Url { url: gateway.url.clone(), ca: Some(gateway.ca.clone()) };
-    let contender = Contender { name: "living".into(), kind };
-    let programs = Programs { bench: "none".into(), feed_sim: "none".into(), data: "none".into() };
-    let setting = Setting { programs, interrupt: Interrupt::default(), label: String::new() };
-    let runs = run_against("storm", &scenario, &base, &contender, &setting, false).unwrap();
-    runs.map(|run| run.result)
+    run_beside_quiet("storm", SCENARIO, &gateway, "none").unwrap()
 }
 
 #[test]

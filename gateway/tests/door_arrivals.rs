@@ -10,7 +10,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use door_support::{PATIENCE, Rig, UPGRADE};
+use door_support::{HEADERS, PATIENCE, Rig};
 use gateway::config;
 use gateway::metrics::{ArrivalRefusal, HandshakeFailure};
 use hiccups::Hiccups;
@@ -370,7 +370,7 @@ fn every_way_to_leave_frees_the_place_within_a_second() {
 fn a_request_that_trickles_does_not_move_its_deadline() {
     let rig = Rig::with(|door| door.header_timeout = SHORT);
     let mut dashboard = rig.connect();
-    let request = format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n");
+    let request = format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n");
     let begun = Instant::now();
     let mut sent = 0;
     for byte in request.bytes() {

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use door_support::{Dashboard, PATIENCE, Rig, UPGRADE};
+use door_support::{Dashboard, HEADERS, PATIENCE, Rig, settings};
 use gateway::catalogue::{FeedStatus, Listing};
 use gateway::config;
 use gateway::door::{Door, DoorError};
@@ -220,7 +220,7 @@ fn deaf(rig: &Rig, answers: usize) -> Dashboard {
     socket.connect(&rig.address.into()).expect("connected");
     let mut dashboard = rig.connect_over(socket.into());
     let before = "GET /0/public/Time HTTP/1.1\r\nHost: x\r\n\r\n".repeat(answers);
-    dashboard.say(format!("{before}GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    dashboard.say(format!("{before}GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").as_bytes());
     dashboard
 }
 
@@ -257,7 +257,7 @@ fn a_101_that_nobody_reads_gives_its_places_back_at_the_header_deadline() {
     };
     let hiccups = Hiccups::start();
     let handed_over = rig.metrics.door.handed_over.value();
-    let upgrade = format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n");
+    let upgrade = format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n");
     assert_eq!(rig.ask(&upgrade).status, 503, "the only place is held");
     rig.wait("the place at the door is given back", |m| m.door.arriving.value() == 0);
     let (took, allowed) = (begun.elapsed(), hiccups.allow(DEADLINE + LOOK));
@@ -368,29 +368,7 @@ fn the_door_survives_a_machine_without_file_descriptors() {
 fn a_busy_port_is_said_at_start() {
     let rig = Rig::new();
     let dir = tempfile::tempdir().expect("a folder");
-    let (cert_file, key_file) =
-        gateway::door::certificate::ensure_self_signed(dir.path()).expect("made");
-    let settings = config::Door {
-        listen: rig.address,
-        cert_file,
-        key_file,
-        cert_watch: Duration::ZERO,
-        tls_min: config::TlsMin::default(),
-        hsts: Duration::from_secs(60),
-        handshake_timeout: SHORT,
-        header_timeout: SHORT,
-        header_bytes_max: 8192,
-        arriving_max: 1,
-        mailbox_wait: Duration::ZERO,
-        sessions_max: 1,
-        memory_bytes_max: 0,
-        crowd: config::Crowd::default(),
-        sockets: config::Sockets::default(),
-        thread: config::Thread::default(),
-        origins: Vec::new(),
-        origin_required: false,
-        conformance_echo: false,
-    };
+    let settings = config::Door { listen: rig.address, ..settings(dir.path()) };
     let error = Door::bind(&settings, None).expect_err("busy");
     assert!(matches!(error, DoorError::Listen { .. }));
     assert!(error.to_string().starts_with(&format!("door.listen {}: ", rig.address)), "{error}");

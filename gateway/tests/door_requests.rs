@@ -6,7 +6,7 @@ mod door_support;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use door_support::{Dashboard, Rig, UPGRADE};
+use door_support::{Dashboard, HEADERS, Rig};
 use gateway::metrics::{HttpStatus, UpgradeRefusal};
 
 /// The status of an answer, to bytes of which some may find the door closed already.
@@ -18,7 +18,7 @@ fn status(rig: &Rig, request: &[u8]) -> u16 {
 }
 
 fn upgrade_with(header: &str) -> String {
-    format!("GET /v2 HTTP/1.1\r\n{UPGRADE}{header}\r\n")
+    format!("GET /v2 HTTP/1.1\r\n{HEADERS}{header}\r\n")
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn heads_beyond_the_limit_are_the_end_and_are_counted_as_431() {
 
 #[test]
 fn echoes_for_suites_of_tests_are_served_only_where_they_were_asked_for() {
-    let echo = format!("GET /conformance HTTP/1.1\r\n{UPGRADE}\r\n");
+    let echo = format!("GET /conformance HTTP/1.1\r\n{HEADERS}\r\n");
     let rig = Rig::new();
     assert_eq!(status(&rig, echo.as_bytes()), 404);
     let rig = Rig::with(|door| door.conformance_echo = true);
@@ -212,7 +212,7 @@ fn a_version_of_ours_that_is_not_spoken_is_refused_in_words_and_what_is_not_ours
     let reply = offered("graphql-ws");
     assert_eq!((reply.status, reply.header("sec-websocket-protocol")), (101, None));
 
-    let reply = rig.ask(&format!("GET /v3 HTTP/1.1\r\n{UPGRADE}\r\n"));
+    let reply = rig.ask(&format!("GET /v3 HTTP/1.1\r\n{HEADERS}\r\n"));
     assert_eq!(reply.status, 404);
     assert!(String::from_utf8_lossy(&reply.body).contains("/v2"), "{reply:?}");
     assert_eq!(rig.metrics.door.upgrades_refused.of(UpgradeRefusal::Path).value(), 1);

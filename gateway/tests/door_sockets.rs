@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use door_support::{Dashboard, Rig, UPGRADE};
+use door_support::{Dashboard, HEADERS, Rig};
 use gateway::config::{self, ConfigError, Sockets};
 use gateway::door::{Door, DoorError, certificate};
 use rustls::pki_types::ServerName;
@@ -19,7 +19,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 fn seen(settings: &Sockets) -> Sockets {
     let rig = Rig::with(|door| door.sockets = settings.clone());
     let mut dashboard = rig.connect();
-    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").as_bytes());
     assert_eq!(dashboard.reply(false).status, 101);
     let arrival = rig.arrival();
     let socket = SockRef::from(&arrival.socket);
@@ -92,7 +92,7 @@ fn taken_at_once(settings: &Sockets) -> usize {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let tls = ClientConnection::new(Arc::clone(&rig.tls), name).expect("a client");
     let mut dashboard = Dashboard(StreamOwned::new(tls, socket.into()));
-    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").as_bytes());
     assert_eq!(dashboard.reply(false).status, 101);
     let mut socket = rig.arrival().socket;
     let mut sum = 0;

@@ -5,7 +5,7 @@ mod door_support;
 use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 
-use door_support::{Dashboard, PATIENCE, Rig, UPGRADE};
+use door_support::{Dashboard, HEADERS, PATIENCE, Rig};
 use gateway::metrics::{HttpStatus, UpgradeRefusal};
 use gateway::shard::Arrival;
 use record::{Event, Input};
@@ -48,7 +48,7 @@ fn write_plain(arrival: &mut Arrival, bytes: &[u8]) {
 fn bad_upgrades_are_refused_each_with_its_status() {
     let rig = Rig::with(|door| door.origins = vec!["https://desk.example".to_owned()]);
     let upgrade = |line: &str, without: &str, with: &str| {
-        let kept: String = UPGRADE
+        let kept: String = HEADERS
             .split_inclusive("\r\n")
             .filter(|header| without.is_empty() || !header.starts_with(without))
             .collect();
@@ -96,7 +96,7 @@ fn good_upgrades_are_answered_and_handed_over() {
         ("/v2", "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: v9\r\n"),
     ] {
         let mut dashboard = rig.connect();
-        dashboard.say(format!("GET {path} HTTP/1.1\r\n{UPGRADE}{with}\r\n").as_bytes());
+        dashboard.say(format!("GET {path} HTTP/1.1\r\n{HEADERS}{with}\r\n").as_bytes());
         let reply = dashboard.reply(false);
         assert_eq!(reply.status, 101, "{path} {with}");
         // The example of RFC 6455, section 1.3.
@@ -130,7 +130,7 @@ fn talk(dashboard: &mut Dashboard, arrival: &mut Arrival) {
 fn the_arriving_socket_does_not_block() {
     let rig = Rig::new();
     let mut dashboard = rig.connect();
-    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").as_bytes());
     let arrival = rig.arrival();
     let mut byte = [0];
     let error = (&arrival.socket).read(&mut byte).expect_err("nothing to read");
@@ -143,7 +143,7 @@ fn bytes_sent_with_the_request_arrive_with_it() {
     for size in [1, 11, 5_000, 40_000] {
         let mut dashboard = rig.connect();
         let early: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
-        let mut bytes = format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").into_bytes();
+        let mut bytes = format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").into_bytes();
         bytes.extend_from_slice(&early);
         dashboard.say(&bytes);
         assert_eq!(dashboard.reply(false).status, 101);
@@ -156,7 +156,7 @@ fn bytes_sent_with_the_request_arrive_with_it() {
 #[test]
 fn a_full_gateway_says_503_and_when_to_come_back() {
     let rig = Rig::with_mailbox(2, |door| door.sessions_max = 3);
-    let request = format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n");
+    let request = format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n");
     let mut inside = Vec::new();
     for waiting in 1..=2 {
         let mut dashboard = rig.connect();
@@ -184,7 +184,7 @@ fn whoever_comes_while_the_shards_are_busy_waits_for_a_place_and_none_is_promise
     let rig = Rig::with_mailbox(2, |door| door.mailbox_wait = PATIENCE);
     let mut dashboards: Vec<_> = (0..8).map(|_| rig.connect()).collect();
     for dashboard in &mut dashboards {
-        dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+        dashboard.say(format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").as_bytes());
     }
     // One of those who wait leaves: it keeps nobody's place.
     drop(dashboards.pop());
@@ -207,7 +207,7 @@ fn who_was_let_in_and_finds_no_shard_is_told_to_come_back() {
     let mut rig = Rig::new();
     rig.arrivals = None;
     let mut dashboard = rig.connect();
-    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{UPGRADE}\r\n").as_bytes());
+    dashboard.say(format!("GET /v2 HTTP/1.1\r\n{HEADERS}\r\n").as_bytes());
     assert_eq!(dashboard.reply(false).status, 101);
     let mut heard = Vec::new();
     dashboard.0.read_to_end(&mut heard).expect("an orderly end");

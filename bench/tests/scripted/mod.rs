@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod contest;
 pub mod living;
 pub mod market;
 

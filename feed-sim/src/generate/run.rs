@@ -73,11 +73,7 @@ async fn play(
         if hub.clock.now_ns() < due_ns {
             pacer.until(due_ns).await;
         }
-        if hub.is_paused() {
-            let since_ns = hub.clock.now_ns();
-            hub.while_paused().await;
-            start_ns += hub.clock.now_ns() - since_ns;
-        }
+        start_ns += hub.while_paused().await;
         for _ in 0..BATCH_MAX {
             let (due_ns, now_ns) = (start_ns + next_ns, hub.clock.now_ns());
             if due_ns > now_ns || hub.ticks.get() >= ticks_max {

@@ -193,11 +193,16 @@ impl Hub {
         self.paused.get()
     }
 
-    /// Waits while the simulator is paused.
-    pub(crate) async fn while_paused(&self) {
+    /// Waits while the simulator is paused, and says for how many nanoseconds.
+    pub(crate) async fn while_paused(&self) -> u64 {
+        if !self.paused.get() {
+            return 0;
+        }
+        let since_ns = self.clock.now_ns();
         while self.paused.get() && !self.stopping.get() {
             self.gate.notified().await;
         }
+        self.clock.now_ns() - since_ns
     }
 
     pub(crate) fn begin_stop(&self) {

@@ -194,7 +194,7 @@ async fn write<W: AsyncWrite + Unpin>(mut socket: W, connection: Rc<Connection>,
     let mut batch = Vec::new();
     while connection.outbox.take(&mut batch).await {
         tokio::select! {
-            () = hub.while_paused() => {}
+            _ = hub.while_paused() => {}
             () = connection.outbox.condemned() => return,
         }
         let sent = tokio::select! {

@@ -93,11 +93,7 @@ async fn play(
         if hub.clock.now_ns() < due_ns {
             pacer.until(due_ns).await;
         }
-        if hub.is_paused() {
-            let since_ns = hub.clock.now_ns();
-            hub.while_paused().await;
-            start_ns += hub.clock.now_ns() - since_ns;
-        }
+        start_ns += hub.while_paused().await;
         for line in &lines[next..lines.len().min(next + BATCH_MAX)] {
             let now_ns = hub.clock.now_ns();
             let due_ns = match speed {

@@ -13,7 +13,7 @@ use http_body_util::Empty;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,18 +43,6 @@ pub(crate) fn recorded(name: &str) -> Option<PathBuf> {
 pub(crate) fn run<F: Future<Output = ()>>(body: F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(body);
-}
-
-struct Spawner;
-
-impl<F> hyper::rt::Executor<F> for Spawner
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn(future);
-    }
 }
 
 /// What a client can hear.
@@ -88,7 +76,8 @@ impl Client {
             .header("Sec-WebSocket-Version", "13")
             .body(Empty::<Bytes>::new())
             .expect("a request");
-        let (socket, _) = handshake::client(&Spawner, request, stream).await.expect("an upgrade");
+        let (socket, _) =
+            handshake::client(&TokioExecutor::new(), request, stream).await.expect("an upgrade");
         Self { socket: FragmentCollector::new(socket) }
     }
 

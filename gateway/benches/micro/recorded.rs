@@ -1,8 +1,8 @@
-//! Real messages, sorted by kind, from the recordings beside the project; none where they are
-//! absent.
+//! Real messages, sorted by kind, from the recordings beside the project; none, said
+//! loudly, where they are absent.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+#[path = "../../tests/support/recorded.rs"]
+mod files;
 
 use crate::messages::{Kind, Venue};
 
@@ -22,26 +22,14 @@ const FILES: [(Venue, &str); 3] = [
     (Venue::Kraken, "kraken_v2/btcusd_book10_wiretext_first256.jsonl"),
 ];
 
-pub(crate) fn folder() -> PathBuf {
-    std::env::var_os("GATEWAY_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    )
-}
-
 pub(crate) fn load() -> Vec<Recording> {
     let mut recordings = Vec::new();
     for (venue, name) in FILES {
-        let Ok(file) = std::fs::File::open(folder().join(name)) else { continue };
-        let lines: Vec<String> = if venue == Venue::Kraken {
-            BufReader::new(file).lines().map_while(Result::ok).collect()
-        } else {
-            let unpacked = BufReader::new(flate2::read::MultiGzDecoder::new(file));
-            unpacked.lines().map_while(Result::ok).collect()
-        };
+        let Some(path) = files::find(name) else { continue };
+        let text = files::text(&path);
         for kind in Kind::ALL {
-            let messages: Vec<Vec<u8>> = lines
-                .iter()
+            let messages: Vec<Vec<u8>> = text
+                .lines()
                 .filter(|line| is_of(line, venue, kind))
                 // Binance's lines begin with the time of receipt.
                 .map(|line| line.as_bytes()[line.find('{').unwrap_or(0)..].to_vec())

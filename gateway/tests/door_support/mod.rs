@@ -4,9 +4,12 @@
 
 #[path = "../support/trust.rs"]
 mod trust;
+#[path = "../support/websocket.rs"]
+mod websocket;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
@@ -24,13 +27,11 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 use trust::trusting;
+pub(crate) use websocket::HEADERS;
+use websocket::read_head;
 
 /// Long enough that only a hang exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A good upgrade, less its request line and its end.
-pub const UPGRADE: &str = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// A running door and what surrounds it.
 pub struct Rig {
@@ -59,29 +60,8 @@ impl Rig {
 
     pub fn with_mailbox(capacity: usize, change: impl FnOnce(&mut config::Door)) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let (cert_file, key_file) = certificate::ensure_self_signed(dir.path()).expect("made");
-        let tls = client_config(&cert_file);
-        let mut settings = config::Door {
-            listen: "127.0.0.1:0".parse().expect("an address"),
-            cert_file,
-            key_file,
-            cert_watch: Duration::ZERO,
-            tls_min: config::TlsMin::default(),
-            hsts: Duration::from_secs(60),
-            handshake_timeout: PATIENCE,
-            header_timeout: PATIENCE,
-            header_bytes_max: 8192,
-            arriving_max: 100,
-            mailbox_wait: Duration::from_millis(100),
-            sessions_max: 100,
-            memory_bytes_max: 0,
-            crowd: config::Crowd::default(),
-            sockets: config::Sockets::default(),
-            thread: config::Thread::default(),
-            origins: Vec::new(),
-            origin_required: false,
-            conformance_echo: false,
-        };
+        let mut settings = settings(dir.path());
+        let tls = client_config(&settings.cert_file);
         change(&mut settings);
         let poll = mio::Poll::new().expect("a poll");
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
@@ -176,7 +156,33 @@ impl Drop for Rig {
     }
 }
 
-pub fn client_config(cert_file: &std::path::Path) -> Arc<ClientConfig> {
+/// Of a door on any port, with a certificate of its own in a folder.
+pub fn settings(folder: &Path) -> config::Door {
+    let (cert_file, key_file) = certificate::ensure_self_signed(folder).expect("made");
+    config::Door {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        cert_file,
+        key_file,
+        cert_watch: Duration::ZERO,
+        tls_min: config::TlsMin::default(),
+        hsts: Duration::from_secs(60),
+        handshake_timeout: PATIENCE,
+        header_timeout: PATIENCE,
+        header_bytes_max: 8192,
+        arriving_max: 100,
+        mailbox_wait: Duration::from_millis(100),
+        sessions_max: 100,
+        memory_bytes_max: 0,
+        crowd: config::Crowd::default(),
+        sockets: config::Sockets::default(),
+        thread: config::Thread::default(),
+        origins: Vec::new(),
+        origin_required: false,
+        conformance_echo: false,
+    }
+}
+
+pub fn client_config(cert_file: &Path) -> Arc<ClientConfig> {
     let mut config = trusting(cert_file).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Arc::new(config)
@@ -212,13 +218,7 @@ impl Dashboard {
     }
 
     pub fn reply(&mut self, is_head: bool) -> Reply {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            self.0.read_exact(&mut byte).expect("an answer");
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).expect("text");
+        let head = String::from_utf8(read_head(&mut self.0)).expect("text");
         let status = head[9..12].parse().expect("a status");
         let mut reply = Reply { status, head, body: Vec::new() };
         let length = reply.header("content-length").map_or(0, |l| l.parse().expect("a length"));

@@ -3,6 +3,9 @@
 //! What it hears goes into a strict [`View`]; beside it stand the positions to resume from, and
 //! everything that is no data.
 
+#[path = "../support/websocket.rs"]
+mod websocket;
+
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,16 +17,12 @@ use rustls::{ClientConfig, ClientConnection};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
+use self::websocket::{NO_MASK, UPGRADE, masked, next_frame};
 use super::rig::{DEPTH, PATIENCE};
 use super::view::{Rules, View};
 
-const UPGRADE: &str = "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
-    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 /// A dashboard's receive buffer: soon full, and not so small that the kernel waits to fill it.
 const RECEIVE_BYTES: usize = 65_536;
-/// In place of a frame's length: it stands in the next two bytes.
-const LENGTH_FOLLOWS: u8 = 0x7e;
 /// The shard stands in these upper bits of a connection's number.
 const SHARD_SHIFT: u32 = 40;
 
@@ -128,17 +127,17 @@ impl Link {
 
     /// Sends a request, without reading.
     pub fn say(&mut self, message: &Value) {
-        self.write(&frame(0x81, message.to_string().as_bytes())).expect("sent");
+        self.write(&masked(NO_MASK, 0x81, message.to_string().as_bytes())).expect("sent");
     }
 
     /// The same where it may be closed already.
     pub fn try_say(&mut self, message: &Value) -> io::Result<()> {
-        self.write(&frame(0x81, message.to_string().as_bytes()))
+        self.write(&masked(NO_MASK, 0x81, message.to_string().as_bytes()))
     }
 
     /// Sends a ping frame, without reading.
     pub fn ping(&mut self) -> io::Result<()> {
-        self.write(&frame(0x89, b"here"))
+        self.write(&masked(NO_MASK, 0x89, b"here"))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -233,9 +232,9 @@ impl Link {
 
     fn understand(&mut self) {
         let mut at = 0;
-        while let Some((first, payload, end)) = next_frame(&self.heard[at..]) {
-            let payload = self.heard[at + payload..at + end].to_vec();
-            at += end;
+        while let Some((first, place)) = next_frame(&self.heard[at..]) {
+            let payload = self.heard[at..][place.clone()].to_vec();
+            at += place.end;
             match first {
                 0x81 => self.hear(&String::from_utf8(payload).expect("text is UTF-8")),
                 0x88 => {
@@ -243,7 +242,7 @@ impl Link {
                     self.end = Some(code);
                 }
                 // A dashboard that is gone for the gateway cannot answer.
-                0x89 => drop(self.write(&frame(0x8a, &payload))),
+                0x89 => drop(self.write(&masked(NO_MASK, 0x8a, &payload))),
                 0x8a => {}
                 other => panic!("an unexpected frame {other:x}"),
             }
@@ -282,30 +281,4 @@ fn is_quiet(error: &io::Error) -> bool {
     // Interrupted: a process that was stopped and goes on.
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
-}
-
-/// A frame whose mask is zero.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ ..126 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | LENGTH_FOLLOWS);
-            frame.extend_from_slice(&u16::try_from(length).expect("short").to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
-}
-
-/// Where the payload of a server's frame begins and ends, once it is there.
-fn next_frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
-    let (&[first, length], _) = bytes.split_first_chunk()?;
-    let (payload, length) = match length {
-        126 => (4, usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),
-        127 => (10, u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?) as usize),
-        length => (2, usize::from(length)),
-    };
-    (bytes.len() >= payload + length).then_some((first, payload, payload + length))
 }

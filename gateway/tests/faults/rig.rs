@@ -1,6 +1,9 @@
 //! A gateway in this process, on free ports, with a certificate of its own and shallow buffers: a
 //! dashboard that does not read is noticed after some ten kilobytes.
 
+#[path = "../support/trust.rs"]
+mod trust;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +13,10 @@ use feed_sim::{Generate, Handle};
 use gateway::door::certificate::ensure_self_signed;
 use gateway::metrics::{CloseReason, Metrics, TickKind};
 use gateway::{Running, config};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use wire::close::CloseCode;
 
+pub(crate) use self::trust::trust;
 use super::link::{Link, Target};
 
 /// Long enough that only a hang exceeds it.
@@ -53,18 +54,6 @@ impl Papers {
              [admin]\nlisten = \"{operators}\"\n{rest}"
         )
     }
-}
-
-pub fn trust(cert_file: &Path) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(cert_file).expect("PEM")).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 pub fn any_port() -> SocketAddr {

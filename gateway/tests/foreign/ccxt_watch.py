@@ -7,11 +7,10 @@ with the same base and quote such as a coin and its perpetual. It sends one requ
 watching is timed from when every stream has begun.
 """
 
-import argparse
 import asyncio
 import time
 
-from verdict import Wrong, judge
+from verdict import Wrong, judge, options_of
 
 READY_MAX_S = 20
 BEGIN_MAX_S = 5
@@ -19,15 +18,6 @@ CHANNELS = ("book", "trade", "ticker", "ohlcv")
 # How far a bar's begin may lie ahead, and a snapshot's trade behind.
 AHEAD_MS_MAX = 1_000
 AGE_MS_MAX = 600_000
-
-
-def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--url", required=True, help="https://HOST:PORT")
-    parser.add_argument("--ca", required=True, help="PEM file of the gateway's certificate")
-    parser.add_argument("--symbols", required=True, help="names, separated by commas")
-    parser.add_argument("--seconds", type=float, default=15)
-    return parser.parse_args()
 
 
 def exchange_at(url, ca_file):
@@ -164,5 +154,5 @@ async def watch(chosen):
 
 
 if __name__ == "__main__":
-    arguments = options()
+    arguments = options_of(__doc__).parse_args()
     judge("ccxt", watch(arguments))

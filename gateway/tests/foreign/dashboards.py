@@ -4,7 +4,6 @@ It offers permessage-deflate, as it does by default. Whatever is wrong with a re
 to say so in words and the session has to live; one that keeps on is closed with 4505.
 """
 
-import argparse
 import asyncio
 import json
 import ssl
@@ -12,7 +11,7 @@ import ssl
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from verdict import Wrong, judge
+from verdict import Wrong, judge, options_of
 
 REPLY_MAX_S = 5
 TOO_BIG_CLOSE_S = 2
@@ -55,11 +54,7 @@ MISTAKES = {
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--url", required=True, help="https://HOST:PORT")
-    parser.add_argument("--ca", required=True, help="PEM file of the gateway's certificate")
-    parser.add_argument("--symbols", required=True, help="names, separated by commas")
-    parser.add_argument("--seconds", type=float, default=15)
+    parser = options_of(__doc__)
     parser.add_argument(
         "--message-bytes-max", type=int, default=65536, help="the config's shard.message_bytes_max"
     )

@@ -5,13 +5,12 @@ name, and holds the CRC32 of its top ten against ours: an oracle for books nobod
 update has to be valid, every symbol has to have some, and one session has to last to the end.
 """
 
-import argparse
 import asyncio
 import logging
 import time
 from collections import Counter
 
-from verdict import Wrong, judge, trust
+from verdict import Wrong, judge, options_of, trust
 
 READY_MAX_S = 20
 # Without an update of any symbol. The SDK says nothing when its session ends, and tries again.
@@ -19,11 +18,7 @@ SILENCE_MAX_S = 5
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--url", required=True, help="https://HOST:PORT")
-    parser.add_argument("--ca", required=True, help="PEM file of the gateway's certificate")
-    parser.add_argument("--symbols", required=True, help="names, separated by commas")
-    parser.add_argument("--seconds", type=float, default=15)
+    parser = options_of(__doc__)
     parser.add_argument("--depth", type=int, default=10)
     return parser.parse_args()
 

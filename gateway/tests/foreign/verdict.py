@@ -1,8 +1,10 @@
-"""How every client here ends: exit 0 with its figures as one line of JSON, 1 with a sentence.
+"""How every client here is called, and how it ends: exit 0 with its figures as one line of JSON, 1
+with a sentence.
 
 Wrong usage exits 2, as argparse does.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -11,6 +13,16 @@ import sys
 
 class Wrong(Exception):
     """The gateway broke a promise; the text says which."""
+
+
+def options_of(doc):
+    """A parser of what all clients are told; `doc` is the client's own words about itself."""
+    parser = argparse.ArgumentParser(description=doc.split("\n", maxsplit=1)[0])
+    parser.add_argument("--url", required=True, help="https://HOST:PORT")
+    parser.add_argument("--ca", required=True, help="PEM file of the gateway's certificate")
+    parser.add_argument("--symbols", required=True, help="names, separated by commas")
+    parser.add_argument("--seconds", type=float, default=15)
+    return parser
 
 
 def trust(ca_file):

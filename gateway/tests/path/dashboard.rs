@@ -16,7 +16,7 @@ use http_body_util::Empty;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
@@ -241,14 +241,6 @@ async fn connect(target: &Target) -> Result<Socket, String> {
     }
 }
 
-struct Spawner;
-
-impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner {
-    fn execute(&self, future: F) {
-        tokio::task::spawn(future);
-    }
-}
-
 async fn upgrade<S>(stream: S) -> Result<Socket, String>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -261,7 +253,7 @@ where
         .header("Sec-WebSocket-Version", "13")
         .body(Empty::<Bytes>::new())
         .expect("a request");
-    let upgraded = handshake::client(&Spawner, request, stream).await;
+    let upgraded = handshake::client(&TokioExecutor::new(), request, stream).await;
     let (socket, _) = upgraded.map_err(|error| error.to_string())?;
     Ok(FragmentCollector::new(socket))
 }

@@ -37,4 +37,6 @@ mod stop;
 mod trust;
 mod venue;
 mod view;
+#[path = "../support/websocket.rs"]
+mod websocket;
 mod window;

@@ -21,6 +21,7 @@ use super::dashboard::{Dashboard, Target};
 use super::rig::{Gateway, PATIENCE, Papers, any_port, free_port, kraken_feed, wish};
 use super::venue::{DEPTH, SYMBOLS, market};
 use super::view::End;
+use super::websocket::HEADERS;
 
 #[test]
 fn a_panic_while_one_session_is_served_closes_that_one_and_the_others_live() {
@@ -77,23 +78,20 @@ impl Doomed {
 }
 
 /// Says who he is, asks for something, and hears all that comes.
-fn ask(target: &Target, agent: &str, upgrade: &str) -> String {
+fn ask(target: &Target, agent: &str, headers: &str) -> String {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let tls = Arc::clone(target.tls.as_ref().expect("TLS"));
     let tls = ClientConnection::new(tls, name).expect("a client");
     let socket = TcpStream::connect(target.address).expect("the door is open");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let mut stream = StreamOwned::new(tls, socket);
-    let request = format!("GET /v2 HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\n{upgrade}\r\n");
+    let request = format!("GET /v2 HTTP/1.1\r\nUser-Agent: {agent}\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
     let mut heard = Vec::new();
     // However it ends: the words so far are what counts.
     let _ = stream.read_to_end(&mut heard);
     String::from_utf8_lossy(&heard).into_owned()
 }
-
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 #[test]
 fn a_panic_in_what_all_sessions_share_ends_the_gateway_and_names_the_thread() {
@@ -113,12 +111,12 @@ fn a_panic_while_one_visit_is_answered_ends_that_one_and_the_door_stays_open() {
     let other = gateway.dashboard("other", &wish(true, DEPTH, &["book"], &["*"]));
     other.wait("the market is there", PATIENCE, |view| view.books.len() == SYMBOLS);
     for _ in 0..3 {
-        assert_eq!(ask(&gateway.target, faults::Place::Visit.words(), UPGRADE), "");
+        assert_eq!(ask(&gateway.target, faults::Place::Visit.words(), HEADERS), "");
     }
     gateway.wait("they are counted and gone", PATIENCE, |gateway| {
         gateway.metrics.door.panics.value() == 3 && gateway.metrics.door.arriving.value() == 0
     });
-    let answer = ask(&gateway.target, "nobody", "");
+    let answer = ask(&gateway.target, "nobody", "Host: x\r\n");
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     let late = gateway.dashboard("late", &wish(true, DEPTH, &["book"], &["*"]));
     late.wait("it is served", PATIENCE, |view| view.books.len() == SYMBOLS);
@@ -129,7 +127,7 @@ fn a_panic_while_one_visit_is_answered_ends_that_one_and_the_door_stays_open() {
 fn a_panic_in_what_all_visits_share_ends_the_gateway_and_names_the_door() {
     let simulator = market().start_thread(any_port()).expect("it starts");
     let doomed = Doomed::start(&kraken_feed(simulator.addr(), DEPTH));
-    assert_eq!(ask(&doomed.target, faults::Place::Door.words(), UPGRADE), "");
+    assert_eq!(ask(&doomed.target, faults::Place::Door.words(), HEADERS), "");
     let metrics = Arc::clone(&doomed.metrics);
     // The socket goes with what unwinds, so it is gone before the panic is counted.
     doomed.ends_by("door");

@@ -9,11 +9,10 @@ use rustls::{ClientConnection, StreamOwned};
 
 use super::rig::{Gateway, PATIENCE, any_port, kraken_feed};
 use super::venue::{DEPTH, market};
+use super::websocket::{NO_MASK, UPGRADE, masked, read_head};
 
 /// Frames read before the look: every symbol's snapshot is among them.
 const PLAIN_BYTES: usize = 20_000;
-const REQUEST: &str = "GET /v2 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const SUBSCRIBE: &str =
     r#"{"method":"subscribe","params":{"channel":"book","depth":10,"symbol":["*"],"x":{}}}"#;
 
@@ -66,19 +65,11 @@ fn largest(settings: &str) -> usize {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let tls = ClientConnection::new(Arc::clone(&tls), name).expect("a client");
     let mut stream = StreamOwned::new(tls, Tap { socket, sealed: Vec::new() });
-    stream.write_all(REQUEST.as_bytes()).expect("sent");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("an answer");
-        head.push(byte[0]);
-    }
+    stream.write_all(UPGRADE.as_bytes()).expect("sent");
+    read_head(&mut stream);
     // Records of the handshake look like data from outside; what follows is the session's alone.
     let behind = stream.sock.sealed.len();
-    // Masked with zeros, which changes nothing.
-    let mut frame = vec![0x81, 0x80 | u8::try_from(SUBSCRIBE.len()).expect("short"), 0, 0, 0, 0];
-    frame.extend(SUBSCRIBE.as_bytes());
-    stream.write_all(&frame).expect("sent");
+    stream.write_all(&masked(NO_MASK, 0x81, SUBSCRIBE.as_bytes())).expect("sent");
     stream.read_exact(&mut vec![0; PLAIN_BYTES]).expect("frames");
     let sizes = record_sizes(&stream.sock.sealed[behind..]);
     sizes.into_iter().max().expect("records")

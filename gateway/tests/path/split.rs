@@ -9,33 +9,23 @@ use rustls::{ClientConnection, StreamOwned};
 
 use super::rig::{Gateway, PATIENCE, any_port, kraken_feed};
 use super::venue::{DEPTH, market};
+use super::websocket::{UPGRADE, masked, next_frame, read_head};
 
-const UPGRADE: &str = "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
-    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const SUBSCRIBE: &str =
     r#"{"method":"subscribe","req_id":1,"params":{"channel":"ticker","symbol":["*"]}}"#;
 const PING: &str = r#"{"method":"ping","req_id":2}"#;
-
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0xa1, 0xb2, 0xc3, 0xd4];
-    let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).expect("short")];
-    assert!(payload.len() < 126, "short");
-    frame.extend(MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
-}
+const MASK: [u8; 4] = [0xa1, 0xb2, 0xc3, 0xd4];
 
 /// Everything a dashboard may say: texts whole and in fragments, a ping between them, the end.
 fn session() -> Vec<u8> {
     let (first, rest) = PING.as_bytes().split_at(9);
     [
-        frame(0x81, SUBSCRIBE.as_bytes()),
-        frame(0x01, first),
-        frame(0x89, b"between"),
-        frame(0x80, rest),
-        frame(0x8a, b""),
-        frame(0x88, b"\x03\xe8"),
+        masked(MASK, 0x81, SUBSCRIBE.as_bytes()),
+        masked(MASK, 0x01, first),
+        masked(MASK, 0x89, b"between"),
+        masked(MASK, 0x80, rest),
+        masked(MASK, 0x8a, b""),
+        masked(MASK, 0x88, b"\x03\xe8"),
     ]
     .concat()
 }
@@ -50,12 +40,7 @@ fn hear(gateway: &Gateway, pieces: [&[u8]; 2]) -> Vec<String> {
     let tls = ClientConnection::new(Arc::clone(&tls), name).expect("a client");
     let mut stream = StreamOwned::new(tls, socket);
     stream.write_all(UPGRADE.as_bytes()).expect("sent");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("an answer");
-        head.push(byte[0]);
-    }
+    read_head(&mut stream);
     for piece in pieces {
         stream.write_all(piece).and_then(|()| stream.flush()).expect("sent");
     }
@@ -63,13 +48,9 @@ fn hear(gateway: &Gateway, pieces: [&[u8]; 2]) -> Vec<String> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an orderly end");
     let mut rest = &bytes[..];
-    while let [first, length, ..] = *rest {
-        let (head, length) = match length {
-            126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
-            length => (2, usize::from(length)),
-        };
-        let payload = &rest[head..head + length];
-        rest = &rest[head + length..];
+    while let Some((first, place)) = next_frame(rest) {
+        let payload = &rest[place.clone()];
+        rest = &rest[place.end..];
         let text = String::from_utf8_lossy(payload);
         if first == 0x81 && text.contains(r#""req_id":"#) {
             // Without the times, which differ.
@@ -79,6 +60,7 @@ fn hear(gateway: &Gateway, pieces: [&[u8]; 2]) -> Vec<String> {
             answers.push(format!("{first:x} {payload:?}"));
         }
     }
+    assert!(rest.is_empty(), "the last frame is whole");
     answers
 }
 

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::rig::PATIENCE;
+use super::websocket::{HEADERS, NO_MASK, masked, read_head};
 
 /// What is heard.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,22 +46,12 @@ impl Dashboard {
         let name = ServerName::try_from("127.0.0.1").expect("a name");
         let connection = ClientConnection::new(Arc::clone(tls), name).expect("a client");
         let mut stream = StreamOwned::new(connection, socket);
-        let mut request = format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        );
+        let mut request = format!("GET {path} HTTP/1.1\r\n{HEADERS}");
         for (name, value) in headers {
             request.extend([name, ": ", value, "\r\n"]);
         }
         stream.write_all((request + "\r\n").as_bytes()).expect("sent");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("an answer");
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
+        let head = String::from_utf8(read_head(&mut stream)).expect("text").to_ascii_lowercase();
         let status = head[9..12].parse().expect("a status");
         if status == 101 {
             return Ok(Self { stream, head });
@@ -78,18 +69,7 @@ impl Dashboard {
     }
 
     pub fn say_text(&mut self, text: &str) {
-        let mut frame = vec![0x81];
-        match text.len() {
-            short @ 0..126 => frame.push(0x80 | short as u8),
-            long => {
-                frame.push(0x80 + 126);
-                frame.extend_from_slice(&u16::try_from(long).expect("short").to_be_bytes());
-            }
-        }
-        // A mask of zeros changes nothing.
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(text.as_bytes());
-        self.stream.write_all(&frame).expect("sent");
+        self.stream.write_all(&masked(NO_MASK, 0x81, text.as_bytes())).expect("sent");
     }
 
     pub fn next(&mut self) -> Heard {

@@ -15,3 +15,5 @@ mod rig;
 mod seats;
 #[path = "../support/trust.rs"]
 mod trust;
+#[path = "../support/websocket.rs"]
+mod websocket;

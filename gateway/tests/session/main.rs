@@ -22,3 +22,5 @@ mod requests;
 mod rig;
 #[path = "../support/trust.rs"]
 mod trust;
+#[path = "../support/websocket.rs"]
+mod websocket;

@@ -8,29 +8,15 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 
-use super::link::UPGRADE;
 use super::rig::{Gateway, PATIENCE};
 use super::trust::trust;
+use super::websocket::{UPGRADE, masked, next_frame, read_head};
 
 const MASK: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
 
 /// A frame as a dashboard sends it, its length in the shortest form.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..126 => frame.push(0x80 | length as u8),
-        length @ 126..0x1_0000 => {
-            frame.push(0xfe);
-            frame.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            frame.push(0xff);
-            frame.extend((length as u64).to_be_bytes());
-        }
-    }
-    frame.extend(MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
+    masked(MASK, first, payload)
 }
 
 pub fn text(words: &str) -> Vec<u8> {
@@ -55,12 +41,7 @@ impl Peer {
         let tls = ClientConnection::new(trust(&gateway.cert_file), name).expect("a client");
         let mut peer = Self { stream: StreamOwned::new(tls, socket), heard: Vec::new() };
         peer.say(UPGRADE.as_bytes());
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            peer.stream.read_exact(&mut byte).expect("an answer");
-            head.push(byte[0]);
-        }
+        let head = read_head(&mut peer.stream);
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
         peer
     }
@@ -72,19 +53,10 @@ impl Peer {
     /// The next frame; none at the end, which has to be in order.
     pub fn next(&mut self) -> Option<Heard> {
         loop {
-            if let [first, length, ..] = self.heard[..] {
-                let (head, length) = match length {
-                    126 if self.heard.len() >= 4 => {
-                        (4, usize::from(u16::from_be_bytes([self.heard[2], self.heard[3]])))
-                    }
-                    126 => (4, usize::MAX / 2),
-                    length => (2, usize::from(length)),
-                };
-                if self.heard.len() >= head + length {
-                    let payload = self.heard[head..head + length].to_vec();
-                    self.heard.drain(..head + length);
-                    return Some((first, payload));
-                }
+            if let Some((first, place)) = next_frame(&self.heard) {
+                let payload = self.heard[place.clone()].to_vec();
+                self.heard.drain(..place.end);
+                return Some((first, payload));
             }
             let mut buffer = [0; 4096];
             match self.stream.read(&mut buffer) {

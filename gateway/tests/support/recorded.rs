@@ -4,12 +4,14 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Where recordings lie.
+/// Where recordings lie: beside the project, whichever crate of it asks.
 pub(crate) fn folder() -> PathBuf {
-    std::env::var_os("GATEWAY_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
-        PathBuf::from,
-    )
+    let beside = || {
+        let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let project = folders.find(|folder| folder.join("Cargo.lock").exists());
+        project.expect("a crate of the project").join("../shared/data")
+    };
+    std::env::var_os("GATEWAY_DATA").map_or_else(beside, PathBuf::from)
 }
 
 /// One of them; none, said loudly, when it is not there.
@@ -22,9 +24,12 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Its text, unpacked.
+/// Its text, unpacked where it is packed.
 pub(crate) fn text(path: &Path) -> String {
     let bytes = std::fs::read(path).expect("it was there");
+    if path.extension().is_none_or(|ending| ending != "gz") {
+        return String::from_utf8(bytes).expect("the recording is text");
+    }
     let mut text = String::new();
     flate2::read::MultiGzDecoder::new(bytes.as_slice())
         .read_to_string(&mut text)

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::link::{UPGRADE, ping};
+use super::link::ping;
 use super::rig::{Gateway, PATIENCE};
+use super::websocket::UPGRADE;
 
 /// Each way of talking that Python's `ssl` is put through: version and ciphers.
 const PYTHON: &str = r#"

@@ -12,14 +12,7 @@ use serde_json::Value;
 
 use super::rig::{Gateway, PATIENCE};
 use super::trust::roots;
-
-/// The request that opens a session.
-pub const UPGRADE: &str = "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n\
-    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/// In place of a frame's length: it stands in the next two bytes.
-const LENGTH_FOLLOWS: u8 = 0x7e;
+use super::websocket::{NO_MASK, UPGRADE, masked, next_frame};
 
 /// One connection.
 pub struct Link {
@@ -113,10 +106,10 @@ impl Link {
     /// The next text.
     fn message(&mut self) -> Value {
         loop {
-            if let Some((first, payload, end)) = frame(&self.heard) {
+            if let Some((first, payload)) = next_frame(&self.heard) {
                 assert_eq!(first, 0x81, "a whole text");
-                let value = serde_json::from_slice(&self.heard[payload..end]).expect("JSON");
-                self.heard.drain(..end);
+                let value = serde_json::from_slice(&self.heard[payload.clone()]).expect("JSON");
+                self.heard.drain(..payload.end);
                 return value;
             }
             self.read().expect("more");
@@ -134,31 +127,10 @@ impl Link {
     }
 }
 
-/// Where the payload of a server's frame begins and ends, once it is there.
-fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
-    let (&[first, length], _) = bytes.split_first_chunk()?;
-    let (payload, length) = match length {
-        126 => (4, usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),
-        127 => (10, u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?) as usize),
-        length => (2, usize::from(length)),
-    };
-    (bytes.len() >= payload + length).then_some((first, payload, payload + length))
-}
-
 /// A ping as a WebSocket frame whose mask is zero, with so many spaces before its end.
 pub fn ping(id: u64, spaces: usize) -> Vec<u8> {
     let text = format!("{{\"method\":\"ping\",\"req_id\":{id}{:spaces$}}}", "");
-    let mut frame = vec![0x81];
-    match text.len() {
-        length @ ..126 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | LENGTH_FOLLOWS);
-            frame.extend_from_slice(&u16::try_from(length).expect("a short text").to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(text.as_bytes());
-    frame
+    masked(NO_MASK, 0x81, text.as_bytes())
 }
 
 fn name() -> ServerName<'static> {

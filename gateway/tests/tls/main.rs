@@ -15,3 +15,5 @@ mod records;
 mod rig;
 #[path = "../support/trust.rs"]
 mod trust;
+#[path = "../support/websocket.rs"]
+mod websocket;

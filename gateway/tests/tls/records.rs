@@ -8,8 +8,9 @@ use rustls::crypto::aws_lc_rs::{self, cipher_suite};
 use rustls::{AlertDescription, Error};
 use socket2::{Domain, Socket, Type};
 
-use super::link::{Link, UPGRADE, ping};
+use super::link::{Link, ping};
 use super::rig::Gateway;
+use super::websocket::UPGRADE;
 
 #[test]
 fn every_suite_is_spoken() {

@@ -1,6 +1,7 @@
 //! Recorded traffic: nothing is undecodable, and every book can be rebuilt.
 #![allow(missing_docs, reason = "a test says by its name what it is for")]
 
+#[path = "../../tests/support/recorded.rs"]
 mod recorded;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,11 @@ use market::{Book, BookSide, Price, Size};
 use venue::{Binance, Dialect, Event, Join, JoinLimits, Kraken, Level, Outcome, Replay};
 
 const LIMITS: JoinLimits = JoinLimits { deltas_max: 1000, bytes_max: 1 << 22 };
+
+/// The text of a recording; none, said loudly, where it is not there.
+fn recording(name: &str) -> Option<String> {
+    recorded::find(name).map(|path| recorded::text(&path))
+}
 
 fn apply(book: &mut Book, side: BookSide, levels: &[Level], precisions: (u8, u8)) {
     for level in levels {
@@ -97,7 +103,7 @@ fn texts(book: &Book, side: BookSide, precisions: (u8, u8)) -> Vec<String> {
 }
 
 fn replay_binance(name: &str, dialect: Dialect, precisions: (u8, u8)) {
-    let Some(text) = recorded::text(name) else { return };
+    let Some(text) = recording(name) else { return };
     let mut decoder = Binance::new(1 << 20);
     let mut join = Join::new(dialect, LIMITS);
     let (mut book, mut naive) = (Book::default(), Naive::default());
@@ -176,7 +182,7 @@ fn coin_m_follows_the_rules_of_usdm() {
 
 #[test]
 fn every_kraken_checksum_is_right() {
-    let Some(text) = recorded::text("kraken_v2/btcusd_book10_wiretext_first256.jsonl") else {
+    let Some(text) = recording("kraken_v2/btcusd_book10_wiretext_first256.jsonl") else {
         return;
     };
     let (mut decoder, mut book, mut checked) = (Kraken::new(1 << 20), Book::default(), 0);
@@ -221,10 +227,10 @@ fn no_fixture_of_these_dialects_is_undecodable() {
     };
     for name in ["kraken_v2", "binance", "binance_futures"] {
         let path = format!("fixtures_tardis_mappers/{name}.jsonl");
-        let Some(text) = recorded::text(&path) else { return };
+        let Some(text) = recording(&path) else { return };
         text.lines().filter(|l| !l.is_empty()).for_each(|line| check(&path, line));
     }
-    let Some(text) = recorded::text("fixtures_crypto_msg_parser/binance.tsv") else { return };
+    let Some(text) = recording("fixtures_crypto_msg_parser/binance.tsv") else { return };
     for line in text.lines() {
         let (kind, message) = line.split_once('\t').expect("kind and message");
         if !kind.starts_with("open_interest") {
@@ -235,7 +241,7 @@ fn no_fixture_of_these_dialects_is_undecodable() {
                         subscribe_response ticker_snapshot trade_update";
     for kind in kraken_kinds.split_whitespace() {
         let path = format!("fixtures_nautilus/kraken/ws_{kind}.json");
-        let Some(text) = recorded::text(&path) else { return };
+        let Some(text) = recording(&path) else { return };
         check(&path, &text);
     }
     let binance_kinds = "agg_trade book_ticker depth_update kline_closed kline_open liquidation \
@@ -244,7 +250,7 @@ fn no_fixture_of_these_dialects_is_undecodable() {
         let kind = kind.replace("kline_", "kline_stream_");
         let kind = if kind.contains("stream") { kind } else { kind + "_stream" };
         let path = format!("fixtures_nautilus/binance/{kind}.json");
-        let Some(text) = recorded::text(&path) else { return };
+        let Some(text) = recording(&path) else { return };
         check(&path, &text);
     }
     assert!(decoded > 80, "{decoded}");

@@ -1,51 +1,8 @@
 //! A strict client: reads frames, keeps text, trusts nothing.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::followed::Followed;
-use crate::said::{Item, Terms, X};
+use crate::said::{Item, Message, Notice, Terms, X, payload_start};
 use crate::venue::Venue;
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    channel: Option<&'a str>,
-    #[serde(rename = "type")]
-    kind: Option<&'a str>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    x: Option<X>,
-    success: Option<bool>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    method: Option<&'a str>,
-    #[serde(borrow)]
-    result: Option<Granted<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Granted<'a> {
-    channel: &'a str,
-    symbol: Option<&'a str>,
-    interval: Option<u64>,
-    x: Option<Extension>,
-}
-
-#[derive(Deserialize)]
-struct Extension {
-    recovered: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Notice<'a> {
-    kind: &'a str,
-    symbol: &'a str,
-    channel: Option<&'a str>,
-    from_seq: Option<u64>,
-    to_seq: Option<u64>,
-    reason: Option<&'a str>,
-    interval: Option<u64>,
-}
 
 /// One dashboard.
 #[derive(Default)]
@@ -118,11 +75,7 @@ impl Dashboard {
             let length = wire::frame::length(bytes);
             let (frame, rest) = bytes.split_at(length);
             bytes = rest;
-            let start = match frame[1] {
-                127 => 10,
-                126 => 4,
-                _ => 2,
-            };
+            let start = payload_start(frame).expect("a whole frame");
             if frame[0] == 0x88 {
                 self.closed = Some(u16::from_be_bytes([frame[start], frame[start + 1]]));
                 continue;
@@ -183,7 +136,7 @@ impl Dashboard {
         for notice in notices.iter().filter(|n| n.kind == "gap") {
             let (from, to) = (notice.from_seq.expect("from"), notice.to_seq.expect("to"));
             for followed in self.followed.iter_mut().filter(|f| {
-                f.symbol == notice.symbol
+                Some(&*f.symbol) == notice.symbol
                     && Some(f.channel) == notice.channel
                     && f.terms.sequenced
                     && f.is_of(notice.interval)

@@ -3,6 +3,53 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+/// Any message of the gateway.
+#[derive(Deserialize)]
+pub(crate) struct Message<'a> {
+    pub(crate) channel: Option<&'a str>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<&'a str>,
+    #[serde(borrow)]
+    pub(crate) data: Option<&'a RawValue>,
+    pub(crate) x: Option<X>,
+    pub(crate) success: Option<bool>,
+    #[serde(borrow)]
+    pub(crate) error: Option<&'a RawValue>,
+    pub(crate) method: Option<&'a str>,
+    #[serde(borrow)]
+    pub(crate) result: Option<Granted<'a>>,
+}
+
+/// What an ack grants.
+#[derive(Deserialize)]
+pub(crate) struct Granted<'a> {
+    pub(crate) channel: &'a str,
+    /// None where a pattern was asked for.
+    pub(crate) symbol: Option<&'a str>,
+    pub(crate) interval: Option<u64>,
+    pub(crate) x: Option<Extension>,
+}
+
+/// What an ack says of the extensions.
+#[derive(Deserialize)]
+pub(crate) struct Extension {
+    pub(crate) recovered: Option<bool>,
+    #[allow(dead_code, reason = "only the simulation asks for other paces")]
+    pub(crate) conflate_ms: Option<u64>,
+}
+
+/// One of a notice's items.
+#[derive(Deserialize)]
+pub(crate) struct Notice<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) symbol: Option<&'a str>,
+    pub(crate) channel: Option<&'a str>,
+    pub(crate) from_seq: Option<u64>,
+    pub(crate) to_seq: Option<u64>,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) interval: Option<u64>,
+}
+
 /// Numbers of a frame.
 #[derive(Deserialize)]
 pub(crate) struct X {
@@ -36,6 +83,16 @@ pub(crate) struct Item<'a> {
     pub(crate) close: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) last: Option<&'a RawValue>,
+}
+
+/// Where the payload of a frame begins, once that is known.
+pub(crate) fn payload_start(frame: &[u8]) -> Option<usize> {
+    let start = match frame.get(1)? {
+        127 => 10,
+        126 => 4,
+        _ => 2,
+    };
+    (frame.len() >= start).then_some(start)
 }
 
 /// The digits of a number; none where nothing is known.

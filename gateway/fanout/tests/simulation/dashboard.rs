@@ -3,53 +3,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use crate::followed::{Followed, Leave};
-use crate::said::{Item, Terms, X};
+use crate::said::{Granted, Item, Message, Notice, Terms, payload_start};
 use crate::shard::EPOCH;
 use crate::timeline::Timeline;
 
 /// Requests that may wait for their answers.
 const ASKED_MAX: usize = 20;
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    channel: Option<&'a str>,
-    #[serde(rename = "type")]
-    kind: Option<&'a str>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    x: Option<X>,
-    success: Option<bool>,
-    method: Option<&'a str>,
-    #[serde(borrow)]
-    result: Option<Granted<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Granted<'a> {
-    channel: &'a str,
-    symbol: &'a str,
-    x: Option<Extension>,
-}
-
-#[derive(Deserialize)]
-struct Extension {
-    recovered: Option<bool>,
-    conflate_ms: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Notice<'a> {
-    kind: &'a str,
-    symbol: Option<&'a str>,
-    channel: Option<&'a str>,
-    from_seq: Option<u64>,
-    to_seq: Option<u64>,
-    reason: Option<&'a str>,
-}
 
 /// A symbol and a channel.
 pub(crate) type Name = (String, &'static str);
@@ -241,7 +201,8 @@ impl Dashboard {
 
     fn acknowledged(&mut self, method: &str, result: &Granted<'_>) {
         let Asked { method: asked, name, terms, resume } = self.asked.pop_front().expect("asked");
-        assert_eq!((method, result.symbol, result.channel), (asked, &*name.0, name.1), "order");
+        let answered = (method, result.symbol, result.channel);
+        assert_eq!(answered, (asked, Some(&*name.0), name.1), "order");
         let x = result.x.as_ref();
         match method {
             "unsubscribe" => drop(self.followed.remove(&name)),
@@ -298,15 +259,6 @@ impl Dashboard {
             (!followed.is_true(naive)).then(|| format!("{channel} of {symbol} is behind"))
         })
     }
-}
-
-fn payload_start(frame: &[u8]) -> Option<usize> {
-    let start = match frame.get(1)? {
-        127 => 10,
-        126 => 4,
-        _ => 2,
-    };
-    (frame.len() >= start).then_some(start)
 }
 
 /// A frame as a dashboard sends it.
