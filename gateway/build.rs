@@ -20,7 +20,8 @@ fn main() -> io::Result<()> {
     for name in names {
         writeln!(
             text,
-            "({name:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/dashboard/\", {name:?}))),"
+            "({name:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/dashboard/\", \
+             {name:?}))),"
         )
         .expect("a String takes everything");
     }

@@ -59,7 +59,10 @@ pub(crate) struct CompareOptions {
     #[arg(long, value_name = "NAME", default_value = "steady")]
     pub(crate) scenario: String,
     /// Rounds of A B B A (with --no-aa), or of A B A' A' B A
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(
+        long, value_name = "N", default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
     pub(crate) rounds: u32,
     /// Leave out A against itself
     #[arg(long)]

@@ -1,6 +1,6 @@
-//! Hostile sessions beside a fleet: what each kind does to a living gateway, how its attempts are told,
-//! that they come no more often than allowed, and that the fleet's figures hold none of them. Every
-//! figure is a count.
+//! Hostile sessions beside a fleet: what each kind does to a living gateway, how its attempts are
+//! told, that they come no more often than allowed, and that the fleet's figures hold none of them.
+//! Every figure is a count.
 
 #![allow(
     missing_docs,

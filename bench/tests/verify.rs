@@ -271,7 +271,10 @@ fn a_trade_with_another_price_than_published_is_found() {
 fn a_book_that_lacks_the_last_published_change_is_found() {
     let market = market();
     let mut truth = market.truth.clone();
-    let book = r#"{"symbol":"BTC/USD","channel":"book","seq":41,"ts":2000000,"type":"update","bids":[["99.9","7"]],"asks":[]}"#;
+    let book = concat!(
+        r#"{"symbol":"BTC/USD","channel":"book","seq":41,"ts":2000000,"type":"update","#,
+        r#""bids":[["99.9","7"]],"asks":[]}"#
+    );
     truth.push(book.to_owned());
     let verdict = against(&market, &truth);
     only(&verdict, Kind::BookContent);

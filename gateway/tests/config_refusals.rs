@@ -130,7 +130,8 @@ fn keys_that_do_not_go_together_are_refused() {
     check(
         "4194304",
         "2097152",
-        "gateway.toml:7: ring.bytes = 2097152: is too small for books of 5000 levels a side; 4194304 would do",
+        "gateway.toml:7: ring.bytes = 2097152: is too small for books of 5000 levels a side; \
+         4194304 would do",
     );
     check(
         "rest_url = 'http://127.0.0.1:9001/spot'\n",
@@ -158,7 +159,8 @@ fn keys_that_do_not_go_together_are_refused() {
     check(
         "name = 'spot'",
         "name = 'spot'\nbook_depth = 25",
-        "gateway.toml:11: ingest.feeds.book_depth = 25: has no use: Binance's streams carry the whole depth",
+        "gateway.toml:11: ingest.feeds.book_depth = 25: has no use: Binance's streams carry the \
+         whole depth",
     );
 }
 
@@ -184,28 +186,29 @@ fn a_ring_is_lent_on_this_machine_alone_and_followed_instead_of_venues() {
             "[ring]",
             &format!("[relay]\nlisten = '{outside}'\n[ring]"),
             &format!(
-                "gateway.toml:7: relay.listen = \"{outside}\": leaves this machine, and what passes is \
-                 neither encrypted nor authenticated: stay on 127.0.0.1 or [::1], or name a file, \
-                 \"unix:/path\""
+                "gateway.toml:7: relay.listen = \"{outside}\": leaves this machine, and what \
+                 passes is neither encrypted nor authenticated: stay on 127.0.0.1 or [::1], or \
+                 name a file, \"unix:/path\""
             ),
         );
     }
     check(
         "[ring]",
         "[relay]\nlisten = 'relay.sock'\n[ring]",
-        "gateway.toml:7: relay.listen = \"relay.sock\": must be an address and port of this machine, or \
-         \"unix:\" and a path",
+        "gateway.toml:7: relay.listen = \"relay.sock\": must be an address and port of this \
+         machine, or \"unix:\" and a path",
     );
     check(
         "[ring]",
         "[shard]\ncount = 60\n[relay]\nlisten = 'unix:relay.sock'\nfollowers_max = 5\n[ring]",
-        "gateway.toml:10: relay.followers_max = 5: with shard.count, 60, exceeds the ring's 64 readers",
+        "gateway.toml:10: relay.followers_max = 5: with shard.count, 60, exceeds the ring's 64 \
+         readers",
     );
     check(
         "[ring]",
         "[follow]\naddress = '127.0.0.1:9300'\n[ring]",
-        "gateway.toml:7: follow.address: does not go with [[ingest.feeds]]: what is followed has the \
-         venues, and numbers what they say",
+        "gateway.toml:7: follow.address: does not go with [[ingest.feeds]]: what is followed has \
+         the venues, and numbers what they say",
     );
     let without = &GOOD[..GOOD.find("[[ingest").expect("feeds")];
     let [refusal] = &refusals(without)[..] else { panic!("one refusal is expected") };
@@ -243,8 +246,8 @@ fn log_levels_that_name_no_module_are_refused_and_not_cut_in_half() {
     check(
         "[ring]",
         "[log]\nlevel = '  \u{feb7}\t=('\n[ring]",
-        "gateway.toml:7: log.level = \"  \u{feb7}\\t=(\": must be error, warn, info, debug, trace, or \
-         pairs such as info,gateway::ingest=debug",
+        "gateway.toml:7: log.level = \"  \u{feb7}\\t=(\": must be error, warn, info, debug, trace, \
+         or pairs such as info,gateway::ingest=debug",
     );
 }
 

@@ -26,13 +26,18 @@ use market::{Body, Tick};
 use sha1::{Digest, Sha1};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const INSTRUMENT: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":0.00000001,"price_precision":2,"price_increment":0.01,"qty_min":0.00005}]}}"#;
+const INSTRUMENT: &str = concat!(
+    r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"#,
+    r#""pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","#,
+    r#""qty_precision":8,"qty_increment":0.00000001,"price_precision":2,"price_increment":0.01,"#,
+    r#""qty_min":0.00005}]}}"#
+);
 
 fn trade(id: usize) -> String {
     format!(
-        "{{\"channel\":\"trade\",\"type\":\"update\",\"data\":[{{\"symbol\":\"BTC/USD\",\"side\":\"buy\",\
-         \"price\":61011.32,\"qty\":0.10000000,\"ord_type\":\"limit\",\"trade_id\":{id},\
-         \"timestamp\":\"2024-08-09T00:00:00.000000Z\"}}]}}"
+        r#"{{"channel":"trade","type":"update","data":[{{"symbol":"BTC/USD","side":"buy",
+            "price":61011.32,"qty":0.10000000,"ord_type":"limit","trade_id":{id},
+            "timestamp":"2024-08-09T00:00:00.000000Z"}}]}}"#
     )
 }
 

@@ -1,7 +1,7 @@
 //! The delay line against a naive model: random ticks, random moments, a session that is delayed.
 //!
 //! ```text
-//!  random ticks --> Publisher --ring--> originals, kept in a list with the time they were published
+//!  random ticks --> Publisher --ring--> originals, kept in a list with their time of publication
 //!                       | line                                    | those old enough, folded
 //!                       +-------ring--> twins == ------------------+
 //!                                       Fanout --> a dashboard's books and numbers
@@ -63,7 +63,7 @@ struct Followed {
     missed: u64,
 }
 
-/// A client of its own code: it counts, and keeps books.
+/// A dashboard of its own code: it counts, and keeps books.
 #[derive(Debug, Default)]
 struct Dashboard {
     followed: BTreeMap<(String, String), Followed>,

@@ -106,12 +106,20 @@ impl Desk {
     }
 }
 
-const INSTRUMENTS: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":2,"qty_increment":0.01,"price_precision":1,"price_increment":0.1,"qty_min":0.05},{"symbol":"ETH/USD","base":"ETH","quote":"USD","status":"online","qty_precision":2,"qty_increment":0.01,"price_precision":1,"price_increment":0.1,"qty_min":0.05}]}}"#;
+const INSTRUMENTS: &str = concat!(
+    r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"#,
+    r#""pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","#,
+    r#""qty_precision":2,"qty_increment":0.01,"price_precision":1,"price_increment":0.1,"#,
+    r#""qty_min":0.05},{"symbol":"ETH/USD","base":"ETH","quote":"USD","status":"online","#,
+    r#""qty_precision":2,"qty_increment":0.01,"price_precision":1,"price_increment":0.1,"#,
+    r#""qty_min":0.05}]}}"#
+);
 
 /// A Kraken book message, with the checksum of the book it leads to.
 fn kraken_book(kind: &str, symbol: &str, bids: &str, asks: &str, checksum: u32) -> String {
     format!(
-        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{bids}],"asks":[{asks}],"checksum":{checksum},"timestamp":"2023-07-30T15:29:58.343415Z"}}]}}"#
+        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{bids}],
+            "asks":[{asks}],"checksum":{checksum},"timestamp":"2023-07-30T15:29:58.343415Z"}}]}}"#
     )
 }
 
@@ -181,12 +189,21 @@ fn a_wrong_checksum_is_never_published_and_costs_only_its_symbol() {
 #[test]
 fn tickers_trades_and_their_repetitions() {
     let mut desk = kraken_with_books();
-    desk.take(r#"{"channel":"ticker","type":"snapshot","data":[{"symbol":"BTC/USD","bid":10.0,"bid_qty":1.00,"ask":10.1,"ask_qty":2.00,"last":10.1,"volume":163.28,"vwap":10.04399,"low":9.5,"high":11.0,"change":-0.4,"change_pct":-3.81,"timestamp":"2022-12-25T09:30:59.123456Z"}]}"#);
+    desk.take(concat!(
+        r#"{"channel":"ticker","type":"snapshot","data":[{"symbol":"BTC/USD","bid":10.0,"#,
+        r#""bid_qty":1.00,"ask":10.1,"ask_qty":2.00,"last":10.1,"volume":163.28,"vwap":10.04399,"#,
+        r#""low":9.5,"high":11.0,"change":-0.4,"change_pct":-3.81,"#,
+        r#""timestamp":"2022-12-25T09:30:59.123456Z"}]}"#
+    ));
     let statistics = desk.replica.truth.symbol(SymbolId(0)).expect("defined").statistics;
     let statistics = statistics.expect("the venue said");
     assert_eq!((statistics.vwap, statistics.volume), (Price(100), 16_328));
     assert_eq!((statistics.change, statistics.change_basis_points), (Price(-4), -381));
-    let trade = r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":10.1,"qty":0.50,"ord_type":"limit","trade_id":7,"timestamp":"2023-10-06T17:35:55.440295Z"}]}"#;
+    let trade = concat!(
+        r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","#,
+        r#""price":10.1,"qty":0.50,"ord_type":"limit","trade_id":7,"#,
+        r#""timestamp":"2023-10-06T17:35:55.440295Z"}]}"#
+    );
     desk.take(trade);
     desk.take(trade);
     assert_eq!(desk.replica.trades, [(SymbolId(0), 7)]);
@@ -206,12 +223,16 @@ fn what_is_finer_than_the_instrument_or_crossed_is_refused() {
     let mut desk = kraken_with_books();
     for (bid, ask) in [("10.05", "10.1"), ("10.2", "10.1"), ("10.1", "10.1")] {
         desk.take(&format!(
-            r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"BTC/USD","bid":{bid},"bid_qty":1,"ask":{ask},"ask_qty":1}}]}}"#
+            r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"BTC/USD","bid":{bid},
+                "bid_qty":1,"ask":{ask},"ask_qty":1}}]}}"#
         ));
     }
     assert_eq!(desk.refused(TickRefusal::Precision), 1);
     assert_eq!(desk.refused(TickRefusal::Invalid), 2);
-    desk.take(r#"{"channel":"ticker","type":"update","data":[{"symbol":"X/Y","bid":1,"bid_qty":1,"ask":2,"ask_qty":1}]}"#);
+    desk.take(concat!(
+        r#"{"channel":"ticker","type":"update","data":[{"symbol":"X/Y","bid":1,"bid_qty":1,"#,
+        r#""ask":2,"ask_qty":1}]}"#
+    ));
     assert_eq!(desk.refused(TickRefusal::NoInstrument), 1);
     let crossing = kraken_book("update", "BTC/USD", r#"{"price":10.1,"qty":5.00}"#, "", {
         checksum(&[(101, 500), (100, 100)], &[(101, 200)])
@@ -226,7 +247,9 @@ fn trading_that_stops_is_told_and_a_changed_precision_is_not_taken_up() {
     let mut desk = kraken_with_books();
     let update = |status: &str, precision: u8| {
         format!(
-            r#"{{"channel":"instrument","type":"update","data":{{"assets":[],"pairs":[{{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"{status}","qty_precision":2,"price_precision":{precision}}}]}}}}"#
+            r#"{{"channel":"instrument","type":"update","data":{{"assets":[],
+                "pairs":[{{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"{status}",
+                "qty_precision":2,"price_precision":{precision}}}]}}}}"#
         )
     };
     for (status, state) in [
@@ -278,7 +301,8 @@ fn a_name_that_is_taken_is_refused_to_the_second_feed() {
 
 fn delta(first: u64, last: u64, previous: u64, bids: &str, asks: &str) -> String {
     format!(
-        r#"{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":{first},"u":{last},"pu":{previous},"b":[{bids}],"a":[{asks}]}}}}"#
+        r#"{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":{first},
+            "u":{last},"pu":{previous},"b":[{bids}],"a":[{asks}]}}}}"#
     )
 }
 
@@ -386,8 +410,17 @@ fn whatever_a_venue_says_the_replica_stays_the_truth() {
         INSTRUMENTS.to_owned(),
         kraken_book("snapshot", "BTC/USD", FIRST.0, FIRST.1, sum),
         kraken_book("update", "BTC/USD", "", r#"{"price":10.1,"qty":2.00}"#, sum),
-        r#"{"channel":"ticker","data":[{"symbol":"BTC/USD","bid":10.0,"bid_qty":1,"ask":10.1,"ask_qty":2,"last":10.1,"volume":1.2,"vwap":10.04,"low":9.5,"high":11.0,"change":-0.4,"change_pct":-3.81}]}"#.to_owned(),
-        r#"{"channel":"trade","data":[{"symbol":"ETH/USD","side":"buy","price":10.1,"qty":0.50,"trade_id":7,"timestamp":"2023-10-06T17:35:55.440295Z"}]}"#.to_owned(),
+        concat!(
+            r#"{"channel":"ticker","data":[{"symbol":"BTC/USD","bid":10.0,"bid_qty":1,"ask":10.1,"#,
+            r#""ask_qty":2,"last":10.1,"volume":1.2,"vwap":10.04,"low":9.5,"high":11.0,"#,
+            r#""change":-0.4,"change_pct":-3.81}]}"#
+        )
+        .to_owned(),
+        concat!(
+            r#"{"channel":"trade","data":[{"symbol":"ETH/USD","side":"buy","price":10.1,"#,
+            r#""qty":0.50,"trade_id":7,"timestamp":"2023-10-06T17:35:55.440295Z"}]}"#
+        )
+        .to_owned(),
         r#"{"channel":"status","data":[{"system":"online"}]}"#.to_owned(),
     ];
     let binance = [

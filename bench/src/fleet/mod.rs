@@ -33,7 +33,8 @@ pub struct FleetOptions {
     /// What to connect and watch.
     #[command(flatten)]
     pub aim: Aim,
-    /// Subscribe as a plain v2 client: no sequences; latency counts from each item's timestamp
+    /// Subscribe as a plain v2 dashboard does: no sequences; latency counts from each item's
+    /// timestamp
     #[arg(long)]
     pub plain: bool,
     /// The gateway's process, to be watched: memory and processor time, each second

@@ -79,6 +79,24 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    fn write_gateway(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(course) = &self.gateway else { return Ok(()) };
+        let each = self.cpu_seconds_per_million().unwrap_or_default();
+        writeln!(
+            f,
+            "  gateway     {:.2} s processor, {each:.2} s per million deliveries{}",
+            course.cpu_seconds,
+            if course.gone { "; it went away" } else { "" }
+        )?;
+        writeln!(
+            f,
+            "  memory      {} to {} KiB, {:+.0} KiB a minute",
+            course.resident_kib_min, course.resident_kib_max, course.resident_kib_per_minute
+        )
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let channels: Vec<_> = self.channels.iter().map(|channel| channel.name()).collect();
@@ -123,20 +141,7 @@ impl fmt::Display for Outcome {
             read_bytes as f64 / 1e6,
             messages as f64 / reads.max(1) as f64
         )?;
-        if let Some(course) = &self.gateway {
-            let each = self.cpu_seconds_per_million().unwrap_or_default();
-            writeln!(
-                f,
-                "  gateway     {:.2} s processor, {each:.2} s per million deliveries{}",
-                course.cpu_seconds,
-                if course.gone { "; it went away" } else { "" }
-            )?;
-            writeln!(
-                f,
-                "  memory      {} to {} KiB, {:+.0} KiB a minute",
-                course.resident_kib_min, course.resident_kib_max, course.resident_kib_per_minute
-            )?;
-        }
+        self.write_gateway(f)?;
         let share = 100.0 * self.load.cpu_seconds / self.seconds;
         writeln!(f, "  load side   {share:.0} % of a core, turns {}", self.load.turns)?;
         write!(f, "  hiccups     {}", self.load.hiccups)?;

@@ -29,10 +29,16 @@ use pair::{Pairs, Sealer};
 #[derive(Clone, Debug, clap::Args)]
 pub struct FloorOptions {
     /// Sessions that are served in turn
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=8000))]
+    #[arg(
+        long, value_name = "N", default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=8000)
+    )]
     pub sessions: u32,
     /// Bytes of a message, the frame's header included
-    #[arg(long, value_name = "N", default_value_t = 290, value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    #[arg(
+        long, value_name = "N", default_value_t = 290,
+        value_parser = clap::value_parser!(u32).range(1..=16_384)
+    )]
     pub bytes: u32,
     /// Seconds each figure is measured
     #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = crate::load::aim::seconds)]

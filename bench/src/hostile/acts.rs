@@ -154,7 +154,8 @@ impl Attempt {
         link.listen(Instant::now() + AWAKE_MAX).map_or(Ok(()), Err)
     }
 
-    /// Does `act` again and again, listening meanwhile, until the end of the connection or the time.
+    /// Does `act` again and again, listening meanwhile, until the end of the connection or the
+    /// time.
     fn go_on(
         self,
         link: &mut Link,

@@ -192,7 +192,8 @@ impl Link {
     fn understand(&mut self) -> Result<(), Ending> {
         self.tls.process_new_packets().map_err(|error| format!("TLS: {error}"))?;
         let mut bytes = Vec::new();
-        // It ends with "would block" where nothing is left, or at the end, which the next read sees.
+        // It ends with "would block" where nothing is left, or at the end, which the next read
+        // sees.
         let _ = self.tls.reader().read_to_end(&mut bytes);
         let mut rest = &bytes[..];
         if let Some(upgrade) = &mut self.upgrade {

@@ -20,10 +20,16 @@ pub struct Aim {
     #[arg(long, value_name = "URL", default_value = "wss://127.0.0.1:8443/v2")]
     pub url: String,
     /// Sessions, all load threads together
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(
+        long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
     pub sessions: u32,
     /// Symbols each session subscribes; all of them where there are fewer
-    #[arg(long, value_name = "K", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long, value_name = "K", default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub symbols_per_session: u32,
     /// Symbols to choose from, most popular first; without it, all that the instrument channel
     /// lists
@@ -59,10 +65,16 @@ pub struct Aim {
     #[arg(long)]
     pub insecure: bool,
     /// Load threads
-    #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(
+        long, value_name = "T", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=64)
+    )]
     pub threads: u32,
     /// Handshakes under way at once, each load thread
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long, value_name = "N", default_value_t = 32,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub connecting_max: u32,
     /// Seconds from a session's first packet to its upgrade
     #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds)]

@@ -15,8 +15,8 @@ pub enum Ending {
     /// It never got as far as a WebSocket.
     #[error("could not connect: {0}")]
     NotConnected(String),
-    /// The door would not have it just now: closed before TLS was agreed on, or answered 429 or 503.
-    /// A load thread tries again while there is time, and only then says so.
+    /// The door would not have it just now: closed before TLS was agreed on, or answered 429 or
+    /// 503. A load thread tries again while there is time, and only then says so.
     #[error("could not connect: {0}")]
     TurnedAway(String),
     /// The gateway said goodbye.

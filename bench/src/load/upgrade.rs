@@ -35,8 +35,8 @@ pub enum UpgradeError {
 impl UpgradeError {
     /// Whether the gateway may well let in who comes again in a moment.
     pub fn is_for_now(&self) -> bool {
-        let code = |status: &str| status.split(' ').nth(1).map(str::to_owned);
-        matches!(self, Self::Status(status) if matches!(code(status).as_deref(), Some("429" | "503")))
+        let Self::Status(status) = self else { return false };
+        matches!(status.split(' ').nth(1), Some("429" | "503"))
     }
 }
 

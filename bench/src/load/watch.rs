@@ -133,9 +133,8 @@ impl Watch {
         };
         let x = self.extensions(channel, interval, symbols, extras);
         let name = channel.name();
-        format!(
-            r#"{{"method":"{method}","params":{{"channel":"{name}","symbol":{named},"snapshot":true{own}{x}}}}}"#
-        )
+        let params = format!(r#""channel":"{name}","symbol":{named},"snapshot":true{own}{x}"#);
+        format!(r#"{{"method":"{method}","params":{{{params}}}}}"#)
     }
 
     /// The `x` of a request; empty where nothing of it is wanted.

@@ -123,7 +123,8 @@ impl Chart {
             let top = y.at(*value);
             let _ = write!(
                 out,
-                "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{:.1}\">\
+                "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" \
+                 height=\"{:.1}\">\
                  <title>{}: {}</title></rect>",
                 x.at(*at),
                 (y.begin - top).max(0.5),

@@ -60,7 +60,8 @@ pub fn page(runs: &[RunResult]) -> String {
         let config = toml::to_string(&run.config).unwrap_or_default();
         let _ = write!(
             out,
-            "<details><summary>Scenario {} as it was run against {}</summary><pre>{}</pre></details>",
+            "<details><summary>Scenario {} as it was run against {}</summary><pre>{}</pre>\
+             </details>",
             escape(&run.scenario),
             escape(&run.contender),
             escape(&config)
@@ -91,7 +92,8 @@ fn machine(out: &mut String, run: &RunResult) {
     out.push_str("</dl>");
     if let Some(floor) = &run.floor {
         out.push_str(
-            "<h2>Floor of this machine, from the same run</h2><div class=\"scroll\"><table><tr><th>what</th>\
+            "<h2>Floor of this machine, from the same run</h2><div class=\"scroll\"><table><tr>\
+             <th>what</th>\
              <th>messages</th><th>ns each</th><th>CPU s per million messages</th></tr>",
         );
         for one in floor {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::result::{AgainstSide, Block, RunResult, Step};
+use super::result::{AgainstSide, Block, RunResult, Step, UnrulySide};
 use crate::compare::text as ratio_text;
 use crate::fleet::latency::{Percentiles, time};
 use crate::fleet::meter::Counts;
@@ -114,26 +114,43 @@ fn describe(out: &mut String, step: &Step) {
         if step.blocks.len() == 1 || block.counts.merged + block.counts.announced_missing > 0 {
             let _ = writeln!(out, "              {}", numbers(&block.counts));
         }
-        if block.counts.turned_away > 0 {
-            let _ = writeln!(
-                out,
-                "              {} times a session was turned away at the door, and came again",
-                block.counts.turned_away
-            );
-        }
-        let groups =
-            [("INVALID", &block.invalid), ("marked", &block.marked), ("FAULT", &block.faults)];
-        for (word, reasons) in groups {
-            for reason in reasons {
-                let left_out = if block.excluded { " (excluded)" } else { "" };
-                let _ = writeln!(out, "              {word}: {reason}{left_out}");
-            }
-        }
-        if let Some(trouble) = &block.trouble {
-            let _ = writeln!(out, "              first trouble: {trouble}");
-        }
+        describe_remarks(out, block);
     }
     let Some(block) = step.blocks.last() else { return };
+    describe_sides(out, block);
+    if let Some(unruly) = &block.unruly {
+        describe_unruly(out, unruly);
+    }
+    if let Some(hostile) = &block.hostile {
+        for (at, line) in hostile.lines(block.seconds).into_iter().enumerate() {
+            let head = if at == 0 { "hostile" } else { "" };
+            let _ = writeln!(out, "  {head:<12}{line}");
+        }
+    }
+}
+
+fn describe_remarks(out: &mut String, block: &Block) {
+    if block.counts.turned_away > 0 {
+        let _ = writeln!(
+            out,
+            "              {} times a session was turned away at the door, and came again",
+            block.counts.turned_away
+        );
+    }
+    let groups = [("INVALID", &block.invalid), ("marked", &block.marked), ("FAULT", &block.faults)];
+    for (word, reasons) in groups {
+        for reason in reasons {
+            let left_out = if block.excluded { " (excluded)" } else { "" };
+            let _ = writeln!(out, "              {word}: {reason}{left_out}");
+        }
+    }
+    if let Some(trouble) = &block.trouble {
+        let _ = writeln!(out, "              first trouble: {trouble}");
+    }
+}
+
+/// What the server and the load side took.
+fn describe_sides(out: &mut String, block: &Block) {
     let server = &block.server;
     let _ = writeln!(
         out,
@@ -150,7 +167,8 @@ fn describe(out: &mut String, step: &Step) {
     let load: Vec<String> = block.load.cpu_pct.iter().map(|pct| format!("{pct:.0} %")).collect();
     let _ = writeln!(
         out,
-        "  load side   {}{} of a core, feed {:.0} %, turns p99 {}; feed late p99 {} (whole block {}, max {}); {:.0} bytes a delivery",
+        "  load side   {}{} of a core, feed {:.0} %, turns p99 {}; feed late p99 {} (whole block \
+         {}, max {}); {:.0} bytes a delivery",
         if block.load.processes > 1 {
             format!("{} processes, ", block.load.processes)
         } else {
@@ -164,37 +182,34 @@ fn describe(out: &mut String, step: &Step) {
         time(block.feed.late_max_us),
         block.load.bytes_per_delivery
     );
-    if let Some(unruly) = &block.unruly {
-        let slowest = unruly.rounds_ms.iter().copied().fold(0.0, f64::max);
-        let _ = writeln!(
-            out,
-            "  unruly      {} sessions, {} acts; back after p50 {} max {}; {} rounds, slowest {slowest:.0} ms; {} away at the end",
-            unruly.sessions,
-            unruly.acts,
-            time(unruly.back.p50_us),
-            time(unruly.back.max_us),
-            unruly.rounds_ms.len(),
-            unruly.away_at_end
-        );
-        if let Some(pct) = unruly.recovered_pct() {
-            let (recovered, resumes) = (unruly.recovered, unruly.resumes);
-            let _ = writeln!(out, "              {pct:.1} % recovered: {recovered} of {resumes}");
-        }
-        let _ = writeln!(out, "              {}", numbers(&unruly.counts));
+}
+
+fn describe_unruly(out: &mut String, unruly: &UnrulySide) {
+    let slowest = unruly.rounds_ms.iter().copied().fold(0.0, f64::max);
+    let _ = writeln!(
+        out,
+        "  unruly      {} sessions, {} acts; back after p50 {} max {}; {} rounds, slowest \
+         {slowest:.0} ms; {} away at the end",
+        unruly.sessions,
+        unruly.acts,
+        time(unruly.back.p50_us),
+        time(unruly.back.max_us),
+        unruly.rounds_ms.len(),
+        unruly.away_at_end
+    );
+    if let Some(pct) = unruly.recovered_pct() {
+        let (recovered, resumes) = (unruly.recovered, unruly.resumes);
+        let _ = writeln!(out, "              {pct:.1} % recovered: {recovered} of {resumes}");
     }
-    if let Some(hostile) = &block.hostile {
-        for (at, line) in hostile.lines(block.seconds).into_iter().enumerate() {
-            let head = if at == 0 { "hostile" } else { "" };
-            let _ = writeln!(out, "  {head:<12}{line}");
-        }
-    }
+    let _ = writeln!(out, "              {}", numbers(&unruly.counts));
 }
 
 /// What became of the ticks, where frames are numbered.
 pub(super) fn numbers(counts: &Counts) -> String {
     let Counts { deliveries, merged, announced_missing, lost, .. } = counts;
     format!(
-        "{deliveries} deliveries, {merged} merged, {announced_missing} announced missed, {lost} lost"
+        "{deliveries} deliveries, {merged} merged, {announced_missing} announced missed, {lost} \
+         lost"
     )
 }
 

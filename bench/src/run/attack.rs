@@ -1,5 +1,5 @@
-//! The hostile sessions of a block, in a process of their own beside the fleet: started once the fleet
-//! is up, ended after the window's drain.
+//! The hostile sessions of a block, in a process of their own beside the fleet: started once the
+//! fleet is up, ended after the window's drain.
 
 use std::path::Path;
 use std::time::Duration;

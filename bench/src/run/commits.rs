@@ -1,8 +1,8 @@
 //! A commit as a contender: its gateway, built in a work tree of its own below `target/`, with the
 //! profile that figures come from, and kept by the commit's hash.
 //!
-//! One work tree and one build folder serve all commits, one after the other: what two commits share
-//! is built once. A lock keeps two runs from building at the same time.
+//! One work tree and one build folder serve all commits, one after the other: what two commits
+//! share is built once. A lock keeps two runs from building at the same time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn a_metric_is_summed_over_its_labels_and_told_from_longer_names() {
-        let text = "# TYPE a_total counter\na_total{shard=\"0\"} 3\na_total{shard=\"1\"} 4\na_total_x 9\nb 1\n";
+        let text = "# TYPE a_total counter\na_total{shard=\"0\"} 3\na_total{shard=\"1\"} 4\n\
+            a_total_x 9\nb 1\n";
         assert_eq!(sum_of(text, "a_total"), Some(7.0));
         assert_eq!(sum_of(text, "b"), Some(1.0));
         assert_eq!(sum_of(text, "c"), None);

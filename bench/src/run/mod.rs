@@ -1,5 +1,5 @@
-//! `bench run`: a scenario from one command, from starting the venue to the report. A block is a fresh
-//! server, a fresh feed and a fresh fleet; a step is a rate or a speed; a run is all steps.
+//! `bench run`: a scenario from one command, from starting the venue to the report. A block is a
+//! fresh server, a fresh feed and a fresh fleet; a step is a rate or a speed; a run is all steps.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

@@ -126,8 +126,8 @@ impl Party {
         }
     }
 
-    /// Opens the window, at once or, where others have to be told, a moment later; returns when it is
-    /// open.
+    /// Opens the window, at once or, where others have to be told, a moment later; returns when it
+    /// is open.
     pub fn open(&mut self, now_ns: u64) -> Result<(), RunError> {
         match &mut self.place {
             Place::Here(crew) => {

@@ -49,10 +49,9 @@ impl Probe {
     ) -> io::Result<Self> {
         let share = (TICKS_PER_SECOND / rate).clamp(0.0, 1.0) * symbols.len() as f64;
         let some = &symbols[symbols.len() - (share.ceil() as usize).clamp(1, symbols.len())..];
-        let request = format!(
-            r#"{{"method":"subscribe","params":{{"channel":"ticker","symbol":{},"event_trigger":"bbo"}}}}"#,
-            serde_json::to_string(some)?
-        );
+        let named = serde_json::to_string(some)?;
+        let params = format!(r#""channel":"ticker","symbol":{named},"event_trigger":"bbo""#);
+        let request = format!(r#"{{"method":"subscribe","params":{{{params}}}}}"#);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("probe".to_owned()).spawn(move || {

@@ -63,17 +63,7 @@ impl Stage {
         let folder = tempfile::tempdir().map_err(RunError::Folder)?;
         let path = folder.path().to_owned();
         if let Kind::Url { url, ca } = &contender.kind {
-            return Ok(Self {
-                url: url.clone(),
-                ca: ca.clone(),
-                symbols: Vec::new(),
-                venue: None,
-                dialect: Dialect::Kraken,
-                admin: None,
-                server: None,
-                feed: None,
-                folder,
-            });
+            return Ok(Self::elsewhere(url.clone(), ca.clone(), folder));
         }
         let certificate = certify(&path)?;
         let feed_argv = feed_command(&scenario.market, programs);
@@ -98,11 +88,11 @@ impl Stage {
             certificate: &certificate,
             interrupt,
         };
-        let (server, admin) = match &contender.kind {
+        let (server, admin, dialect, at) = match &contender.kind {
             Kind::Gateway { program, settings } => {
                 let (mut server, admin) = start.gateway(program, settings, &server_cores)?;
                 start.wait_known(&mut server, admin, symbols.len())?;
-                (server, Some(admin))
+                (server, Some(admin), Dialect::Kraken, "/v2")
             }
             Kind::Peer(peer) => {
                 let argv = peer.command(feed_address, listen, &certificate.0, &certificate.1);
@@ -110,13 +100,9 @@ impl Stage {
                 let mut server = Child::start(&contender.name, &argv, &server_cores, log)?;
                 server
                     .line(START_MAX, interrupt, |line| line.contains("listening").then_some(()))?;
-                (server, None)
+                (server, None, peer.dialect, peer.path.as_str())
             }
             Kind::Url { .. } => unreachable!("answered above"),
-        };
-        let (dialect, at) = match &contender.kind {
-            Kind::Peer(peer) => (peer.dialect, peer.path.as_str()),
-            _ => (Dialect::Kraken, "/v2"),
         };
         Ok(Self {
             url: format!("wss://{listen}{at}"),
@@ -129,6 +115,21 @@ impl Stage {
             feed: Some(feed),
             folder,
         })
+    }
+
+    /// A server that runs already, with a venue of its own.
+    fn elsewhere(url: String, ca: Option<PathBuf>, folder: tempfile::TempDir) -> Self {
+        Self {
+            url,
+            ca,
+            symbols: Vec::new(),
+            venue: None,
+            dialect: Dialect::Kraken,
+            admin: None,
+            server: None,
+            feed: None,
+            folder,
+        }
     }
 
     /// The server's processes; none where it is not ours.

@@ -78,8 +78,8 @@ impl Mob {
         &self.members
     }
 
-    /// What is to be done now. `firsts` says how many first values a session waits for. Once `over`,
-    /// nothing new begins, so that all can be back at the end.
+    /// What is to be done now. `firsts` says how many first values a session waits for. Once
+    /// `over`, nothing new begins, so that all can be back at the end.
     pub fn wish(&mut self, firsts: impl Fn(SessionId) -> u64, over: bool) -> Option<Wish> {
         if let Some(wish) = self.wishes.pop_front() {
             return Some(wish);

@@ -215,7 +215,8 @@ mod tests {
     #[test]
     fn a_data_frame_shows_its_channel_kind_and_sequence() {
         let text = br#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}],
-            "new":{"seq":9},"x":{"seq":123,"first_seq":120,"merged":4,"ts_event":"17000","ts_pub":"1"}}"#;
+            "new":{"seq":9},"x":{"seq":123,"first_seq":120,"merged":4,
+            "ts_event":"17000","ts_pub":"1"}}"#;
         let Message::Data(frame) = message(text).unwrap() else { panic!("data") };
         assert_eq!((frame.channel, frame.snapshot), (Channel::Ticker, false));
         let numbering = frame.numbering.unwrap();

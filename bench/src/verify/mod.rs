@@ -81,8 +81,8 @@ pub struct VerifyOptions {
     /// milliseconds (`conflate_ms`)
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub pace: Option<u64>,
-    /// Milliseconds by which a paced frame may look early; half its pace beside, if the one before was
-    /// late, which is counted
+    /// Milliseconds by which a paced frame may look early; half its pace beside, if the one before
+    /// was late, which is counted
     #[arg(long, value_name = "MS", default_value_t = 50)]
     pub pace_slack: u64,
     /// Seconds before the end from which on all read and stay, so that all can be judged

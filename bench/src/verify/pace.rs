@@ -2,10 +2,11 @@
 //! many milliseconds, but for those that a trade of the symbol flushed. Owned by one load thread.
 //!
 //! Frames are timed where they are read, so a frame looks early that was sent in time behind one
-//! that was late. Lateness is no breach of a pace: a frame that is early by more than the slack, but
-//! by no more than half the pace beside, is counted apart. Too many frames are found all the same,
-//! because what is early is owed: who sends at three quarters of its pace is half a pace early with its third
-//! frame. Of what came while the load thread itself was away it is not known when it came.
+//! that was late. Lateness is no breach of a pace: a frame that is early by more than the slack,
+//! but by no more than half the pace beside, is counted apart. Too many frames are found all the
+//! same, because what is early is owed: who sends at three quarters of its pace is half a pace
+//! early with its third frame. Of what came while the load thread itself was away it is not known
+//! when it came.
 
 use rustc_hash::FxHashMap;
 
@@ -84,8 +85,8 @@ impl Paces {
         self.timely.retain(|timely| timely.key.session() != session);
     }
 
-    /// An update of `key`, which came between `since_ns` and `received_ns`, when it was read: that is
-    /// not the same where the load thread itself was away.
+    /// An update of `key`, which came between `since_ns` and `received_ns`, when it was read: that
+    /// is not the same where the load thread itself was away.
     pub fn update(&mut self, key: StreamKey, since_ns: u64, received_ns: u64) {
         if key.channel() == Channel::Trade {
             self.suspects.retain(|early| {

@@ -83,8 +83,8 @@ impl Verdict {
             let close = seen.paced_behind_late;
             writeln!(
                 f,
-                "  pace      {granted} granted, {ignored} asked for and not mentioned; {close} frames \
-                 soon behind a late one"
+                "  pace      {granted} granted, {ignored} asked for and not mentioned; {close} \
+                 frames soon behind a late one"
             )?;
         }
         Ok(())

@@ -106,7 +106,9 @@ fn said_book(
     checksum: u32,
 ) -> Said {
     let text = format!(
-        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{bids}],"asks":[{asks}],"checksum":{checksum},"timestamp":"2024-01-01T00:00:00.000000Z"}}],{}}}"#,
+        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":[{bids}],
+            "asks":[{asks}],"checksum":{checksum},"timestamp":"2024-01-01T00:00:00.000000Z"}}],
+            {}}}"#,
         x(seq)
     );
     Said { channel: "book", seq, text }
@@ -114,7 +116,9 @@ fn said_book(
 
 fn said_trade(symbol: &str, kind: &str, seq: u64, id: u64, price: &str) -> Said {
     let text = format!(
-        r#"{{"channel":"trade","type":"{kind}","data":[{{"symbol":"{symbol}","side":"buy","price":{price},"qty":0.50,"ord_type":"limit","trade_id":{id},"timestamp":"2024-01-01T00:00:00.000000Z"}}],{}}}"#,
+        r#"{{"channel":"trade","type":"{kind}","data":[{{"symbol":"{symbol}","side":"buy",
+            "price":{price},"qty":0.50,"ord_type":"limit","trade_id":{id},
+            "timestamp":"2024-01-01T00:00:00.000000Z"}}],{}}}"#,
         x(seq)
     );
     Said { channel: "trade", seq, text }
@@ -122,7 +126,8 @@ fn said_trade(symbol: &str, kind: &str, seq: u64, id: u64, price: &str) -> Said 
 
 fn said_ticker(symbol: &str, kind: &str, seq: u64) -> Said {
     let text = format!(
-        r#"{{"channel":"ticker","type":"{kind}","data":[{{"symbol":"{symbol}","bid":1.0,"ask":2.0}}],{}}}"#,
+        r#"{{"channel":"ticker","type":"{kind}",
+            "data":[{{"symbol":"{symbol}","bid":1.0,"ask":2.0}}],{}}}"#,
         x(seq)
     );
     Said { channel: "ticker", seq, text }
@@ -132,20 +137,25 @@ fn said_ticker(symbol: &str, kind: &str, seq: u64) -> Said {
 pub fn gap(symbol: &str, channel: &str, from: u64, to: u64) -> String {
     let count = to - from + 1;
     format!(
-        r#"{{"channel":"notice","type":"update","data":[{{"kind":"gap","symbol":"{symbol}","channel":"{channel}","from_seq":{from},"to_seq":{to},"count":{count},"reason":"lagged"}}]}}"#
+        r#"{{"channel":"notice","type":"update","data":[{{"kind":"gap","symbol":"{symbol}",
+            "channel":"{channel}","from_seq":{from},"to_seq":{to},"count":{count},
+            "reason":"lagged"}}]}}"#
     )
 }
 
 fn truth_trade(symbol: &str, seq: u64, id: u64, price: &str) -> String {
-    format!(
-        r#"{{"symbol":"{symbol}","channel":"trade","seq":{seq},"ts":{},"type":"update","price":"{price}","qty":"0.5","side":"buy","trade_id":{id}}}"#,
-        1_000_000 + seq
-    )
+    let trade = format!(r#""price":"{price}","qty":"0.5","side":"buy","trade_id":{id}"#);
+    truth_line(symbol, "trade", seq, "update", &trade)
 }
 
 fn truth_book(symbol: &str, seq: u64, (bids, asks): &(String, String), kind: &str) -> String {
-    format!(
-        r#"{{"symbol":"{symbol}","channel":"book","seq":{seq},"ts":{},"type":"{kind}","bids":[{bids}],"asks":[{asks}],"checksum":0}}"#,
-        1_000_000 + seq
-    )
+    let book = format!(r#""bids":[{bids}],"asks":[{asks}],"checksum":0"#);
+    truth_line(symbol, "book", seq, kind, &book)
+}
+
+/// A line of the ground truth; `what` are its last fields.
+fn truth_line(symbol: &str, channel: &str, seq: u64, kind: &str, what: &str) -> String {
+    let ts = 1_000_000 + seq;
+    let head = format!(r#""symbol":"{symbol}","channel":"{channel}","seq":{seq},"ts":{ts}"#);
+    format!(r#"{{{head},"type":"{kind}",{what}}}"#)
 }

@@ -180,7 +180,8 @@ fn live(tls: &mut Tls, symbol: &str, rate: u64, stall: Duration) -> io::Result<(
         say(
             tls,
             &format!(
-                r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":1.0,"timestamp":"{at}"}}]}}"#
+                r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":1.0,
+                    "timestamp":"{at}"}}]}}"#
             ),
         )?;
     }

@@ -13,8 +13,8 @@ const GROWTH_MAX: f64 = 0.05;
 
 const HEAD: &str = "\
 # Instructions and allocations of one operation of each micro-benchmark, counted by callgrind.
-# Written by `.ci/instructions --update`; never by hand. CI fails when a count grows by more than 5 %,
-# or an allocation is added: a change that means it commits this file with it, and says why.
+# Written by `.ci/instructions --update`; never by hand. CI fails when a count grows by more than
+# 5 %, or an allocation is added: a change that means it commits this file with it, and says why.
 ";
 
 /// What counts depend on besides our code.

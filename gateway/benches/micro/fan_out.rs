@@ -29,13 +29,19 @@ impl Kind {
     const fn request(self) -> &'static str {
         match self {
             Self::Quote => {
-                r#"{"method":"subscribe","params":{"channel":"ticker","symbol":["S000/USDT"],"event_trigger":"bbo"}}"#
+                concat!(
+                    r#"{"method":"subscribe","params":{"channel":"ticker","symbol":["S000/USDT"],"#,
+                    r#""event_trigger":"bbo"}}"#
+                )
             }
             Self::Trade => {
                 r#"{"method":"subscribe","params":{"channel":"trade","symbol":["S000/USDT"]}}"#
             }
             Self::Book => {
-                r#"{"method":"subscribe","params":{"channel":"book","symbol":["S000/USDT"],"depth":10}}"#
+                concat!(
+                    r#"{"method":"subscribe","params":{"channel":"book","symbol":["S000/USDT"],"#,
+                    r#""depth":10}}"#
+                )
             }
         }
     }

@@ -78,7 +78,13 @@ pub(crate) fn stream(venue: Venue, kind: Kind) -> Vec<String> {
 
 /// The definition and the book that Kraken sends first.
 pub(crate) fn kraken_beginning() -> [String; 2] {
-    let definition = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":0.00000001,"price_precision":2,"cost_precision":5,"marginable":true,"has_index":true,"cost_min":0.50,"tick_size":0.01,"price_increment":0.01,"qty_min":0.00005}]}}"#;
+    let definition = concat!(
+        r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"#,
+        r#""pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","#,
+        r#""qty_precision":8,"qty_increment":0.00000001,"price_precision":2,"cost_precision":5,"#,
+        r#""marginable":true,"has_index":true,"cost_min":0.50,"tick_size":0.01,"#,
+        r#""price_increment":0.01,"qty_min":0.00005}]}}"#
+    );
     let mut book = Book::default();
     let sides = BookSide::BOTH.map(|side| fixtures::side(side, KRAKEN_DEPTH, 0));
     [definition.to_owned(), kraken_book("snapshot", &sides, &mut book)]

@@ -1,5 +1,6 @@
 //! What a session of ten thousand subscriptions costs its shard, in time: `cargo bench -p fanout
-//! --bench scale`. It prints; what is judged, as a ratio within the run, is that nothing is quadratic.
+//! --bench scale`. It prints; what is judged, as a ratio within the run, is that nothing is
+//! quadratic.
 #![expect(clippy::print_stdout, reason = "it is there to be read")]
 
 #[path = "../tests/scene/mod.rs"]

@@ -1,7 +1,8 @@
 //! What a session is granted of what it asks: each symbol by itself.
 //!
-//! Less than was asked is served where the rules give less: a book less deep, a slower pace, or all of
-//! it later: then another symbol is served, the twin that is told so much later or a little more.
+//! Less than was asked is served where the rules give less: a book less deep, a slower pace, or all
+//! of it later: then another symbol is served, the twin that is told so much later or a little
+//! more.
 
 use std::time::Duration;
 

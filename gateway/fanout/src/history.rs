@@ -257,8 +257,8 @@ impl History {
         }
     }
 
-    /// Notes the trades after `held` that a symbol's tape still knows, where those after `shown` came
-    /// another way than one by one. What lies between is lost.
+    /// Notes the trades after `held` that a symbol's tape still knows, where those after `shown`
+    /// came another way than one by one. What lies between is lost.
     fn note_tape(&mut self, id: SymbolId, symbol: &Symbol, (held, shown): (u64, u64), why: Missed) {
         let tape = symbol.tape.iter();
         let last = symbol.sequence(Channel::Trade);

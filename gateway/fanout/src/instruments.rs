@@ -1,9 +1,9 @@
 //! The instrument channel: every definition, to every session that listens and may see it.
 //!
-//! A listener's numbers count what it was told, not what there was: a number that it was not told of
-//! would be a hint of a definition that it may not see, or not yet. **Invariant:** what a listener
-//! was told last of a symbol is what the number says by which it is served, also after its rights
-//! have changed.
+//! A listener's numbers count what it was told, not what there was: a number that it was not told
+//! of would be a hint of a definition that it may not see, or not yet. **Invariant:** what a
+//! listener was told last of a symbol is what the number says by which it is served, also after its
+//! rights have changed.
 
 use market::SymbolId;
 use rights::Entitlement;

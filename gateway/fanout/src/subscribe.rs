@@ -23,8 +23,8 @@ const ALREADY: &str = "already subscribed";
 const NOT_HELD: &str = "was not subscribed";
 const LEFT_OUT: &str = "symbols that are not granted to you are left out";
 const MIXED: &str = "some symbols are told later than others: list_subscriptions says which";
-const LEFT_OUT_AND_MIXED: &str = "symbols that are not granted to you are left out, and some are told later than others: \
-     list_subscriptions says which";
+const LEFT_OUT_AND_MIXED: &str = "symbols that are not granted to you are left out, and some are \
+    told later than others: list_subscriptions says which";
 
 /// What became of an attempt to subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,8 @@ impl Fanout {
         false
     }
 
-    /// A symbol appeared that a pattern matches, or is granted of late; it may have a value already.
+    /// A symbol appeared that a pattern matches, or is granted of late; it may have a value
+    /// already.
     pub(crate) fn join_by_pattern(&mut self, watch: &Watch, id: SymbolId, now: Nanos) -> Joined {
         // It appears once for itself and once for each twin.
         let served = self.grant(watch.session, id, watch.terms);

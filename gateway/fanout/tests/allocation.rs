@@ -42,7 +42,8 @@ fn a_shard_that_has_warmed_up_folds_and_tells_ticks_without_allocating() {
             scene.ask(
                 *key,
                 &format!(
-                    r#"{{"method":"subscribe","params":{{{channel},"symbol":["A","B"],"x":{{"seq":{sequenced}}}}}}}"#
+                    r#"{{"method":"subscribe","params":{{{channel},"symbol":["A","B"],
+                        "x":{{"seq":{sequenced}}}}}}}"#
                 ),
             );
         }

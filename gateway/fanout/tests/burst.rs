@@ -167,7 +167,8 @@ fn ask(scene: &mut Scene, key: fanout::SessionKey, channel: Option<&'static str>
     scene.ask(
         key,
         &format!(
-            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["A"],{parameter}"x":{{"seq":true}}}}}}"#
+            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["A"],
+                {parameter}"x":{{"seq":true}}}}}}"#
         ),
     );
 }

@@ -12,7 +12,8 @@ const A: u32 = 0;
 fn ask(method: &str, channel: &str, x: &str) -> String {
     let trigger = if channel == "ticker" { r#""event_trigger":"bbo","# } else { "" };
     format!(
-        r#"{{"method":"{method}","params":{{"channel":"{channel}",{trigger}"symbol":["A"],"x":{{{x}}}}}}}"#
+        r#"{{"method":"{method}","params":{{"channel":"{channel}",
+            {trigger}"symbol":["A"],"x":{{{x}}}}}}}"#
     )
 }
 

@@ -270,7 +270,10 @@ fn a_pace_that_the_rules_set_holds_against_a_reconfigure() {
     assert!(scene.written(key).contains(r#""qos":"conflated","conflate_ms":200"#));
     scene.ask(
         key,
-        r#"{"method":"reconfigure","params":{"channel":"book","symbol":["A"],"x":{"conflate_ms":0}}}"#,
+        concat!(
+            r#"{"method":"reconfigure","params":{"channel":"book","symbol":["A"],"#,
+            r#""x":{"conflate_ms":0}}}"#
+        ),
     );
     let text = scene.written(key);
     assert!(text.contains(r#""conflate_ms":200"#), "{text}");

@@ -11,7 +11,8 @@ const A: u32 = 0;
 
 fn subscribe(channel: &str, x: &str) -> String {
     format!(
-        r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["A"],"x":{{"seq":true{x}}}}}}}"#
+        r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["A"],
+            "x":{{"seq":true{x}}}}}}}"#
     )
 }
 
@@ -258,7 +259,8 @@ fn a_pace_changes_while_running_without_a_second_snapshot() {
     scene.written(key);
     let ask = |ms: u32| {
         format!(
-            r#"{{"method":"reconfigure","params":{{"channel":"ticker","symbol":["A"],"x":{{"conflate_ms":{ms}}}}}}}"#
+            r#"{{"method":"reconfigure","params":{{"channel":"ticker","symbol":["A"],
+                "x":{{"conflate_ms":{ms}}}}}}}"#
         )
     };
     scene.ask(key, &ask(500));

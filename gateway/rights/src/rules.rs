@@ -30,8 +30,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Reads `entitlements.toml`; `file` is its name in what is said about faults. A rule that gives
-    /// something later than `delay_max` is one: nobody serves it.
+    /// Reads `entitlements.toml`; `file` is its name in what is said about faults. A rule that
+    /// gives something later than `delay_max` is one: nobody serves it.
     pub fn parse(text: &str, file: &Path, delay_max: Duration) -> Result<Self, FileError> {
         Document::read(text, file, |root| {
             let mut rules = Self::default();

@@ -200,74 +200,77 @@ fn a_running_subscription_hears_what_has_changed() {
     assert_eq!(changes(refused, Decision::Refused(Refusal::NoRule)), Change::Unchanged);
 }
 
+#[track_caller]
+fn check_fault(text: &str, expected: &str) {
+    let error = Rules::parse(text, Path::new("e.toml"), Duration::MAX).unwrap_err();
+    assert_eq!(error.to_string(), expected, "{text}");
+}
+
 #[test]
-fn a_fault_is_named_with_its_line_and_key() {
-    let check = |text: &str, expected: &str| {
-        let error = Rules::parse(text, Path::new("e.toml"), Duration::MAX).unwrap_err();
-        assert_eq!(error.to_string(), expected, "{text}");
+fn a_fault_of_a_rule_is_named_with_its_line_and_key() {
+    let check = |more: &str, expected: &str| {
+        let rule = "[[rules]]\nsymbols = [\"*\"]\nquality = \"realtime\"\n";
+        check_fault(&format!("{rule}{more}"), expected);
     };
-    let rule = |more: &str| format!("[[rules]]\nsymbols = [\"*\"]\nquality = \"realtime\"\n{more}");
+    check("dept_max = 5", "e.toml:4: rules.dept_max: unknown key");
+    check("depth_max = 5", "e.toml:4: rules.depth_max: must be a whole number, 10 to 1000");
+    check("depth_max = \"5\"", "e.toml:4: rules.depth_max: must be a whole number, 10 to 1000");
+    check("users = []", "e.toml:4: rules.users: must name somebody; leave it out for everybody");
     check(
-        "[[rules]]\nquality = \"realtime\"",
-        "e.toml:1: rules.symbols: is missing, and has no default",
-    );
-    check(
-        "[[rules]]\nsymbols = [\"*\"]",
-        "e.toml:1: rules.quality: is missing, and has no default",
-    );
-    check(&rule("dept_max = 5"), "e.toml:4: rules.dept_max: unknown key");
-    check(&rule("depth_max = 5"), "e.toml:4: rules.depth_max: must be a whole number, 10 to 1000");
-    check(
-        &rule("depth_max = \"5\""),
-        "e.toml:4: rules.depth_max: must be a whole number, 10 to 1000",
-    );
-    check(
-        &rule("users = []"),
-        "e.toml:4: rules.users: must name somebody; leave it out for everybody",
-    );
-    check(
-        &rule("users = \"alice\""),
+        "users = \"alice\"",
         "e.toml:4: rules.users: must be a list of texts, such as [\"a\", \"b\"]",
     );
     check(
-        &rule("channels = []"),
+        "channels = []",
         "e.toml:4: rules.channels: must name at least one; leave it out for all",
     );
     check(
-        &rule("channels = [\"books\"]"),
+        "channels = [\"books\"]",
         "e.toml:4: rules.channels: must be some of ticker, trade, book, ohlc, instrument",
     );
     check(
-        &rule("channels = [\"trade\"]\npace_ms_min = 5"),
+        "channels = [\"trade\"]\npace_ms_min = 5",
         "e.toml:5: rules.pace_ms_min: cannot be kept by trades, which are never merged; \
          delay or refuse them",
     );
-    check(
-        &rule("delay_minutes = 5"),
-        "e.toml:4: rules.delay_minutes: belongs to quality delayed only",
+    check("delay_minutes = 5", "e.toml:4: rules.delay_minutes: belongs to quality delayed only");
+}
+
+#[test]
+fn a_fault_of_the_file_is_named_with_its_line_and_key() {
+    check_fault(
+        "[[rules]]\nquality = \"realtime\"",
+        "e.toml:1: rules.symbols: is missing, and has no default",
     );
-    check(
+    check_fault(
+        "[[rules]]\nsymbols = [\"*\"]",
+        "e.toml:1: rules.quality: is missing, and has no default",
+    );
+    check_fault(
         "[[rules]]\nsymbols = [\"*\"]\nquality = \"late\"",
         "e.toml:3: rules.quality: must be realtime, delayed or none",
     );
-    check(
+    check_fault(
         "[[rules]]\nsymbols = [\"*\"]\nquality = \"delayed\"",
         "e.toml:1: rules.delay_minutes: is needed where quality is delayed",
     );
-    check(
+    check_fault(
         "[[rules]]\nsymbols = [\"*\"]\nquality = \"delayed\"\ndelay_minutes = 0",
         "e.toml:4: rules.delay_minutes: must be a whole number, 1 to 1440",
     );
-    check(
+    check_fault(
         "[[rules]]\nquality = \"none\"\nsymbols = [\"A\", \"B C\"]",
         "e.toml:3: rules.symbols: \"B C\" is no pattern: 1 to 128 bytes without blanks, \
          `*` stands for anything",
     );
-    check("[rules]\nsymbols = [\"*\"]", "e.toml:1: rules: must be tables, each under [[rules]]");
-    check("rule = 1", "e.toml:1: rule: unknown key");
+    check_fault(
+        "[rules]\nsymbols = [\"*\"]",
+        "e.toml:1: rules: must be tables, each under [[rules]]",
+    );
+    check_fault("rule = 1", "e.toml:1: rule: unknown key");
     let two =
         "[[rules]]\nsymbols = []\nquality = \"none\"\n\n[[rules]]\nquality = 1\nsymbols = [\"*\"]";
-    check(
+    check_fault(
         two,
         "e.toml:2: rules.symbols: must name at least one symbol or pattern\n\
         e.toml:6: rules.quality: must be a text in quotes",

@@ -134,8 +134,9 @@ fn records_are_lines_of_json_that_nothing_can_forge() {
     let expected = [
         json!({"record": "lost", "count": 3, "at": "2027-01-15T08:00:02.000000Z"}),
         json!({"record": "used", "session": 7, "user": "anonymous", "credential": "anonymous",
-            "symbol": &*odd, "channel": "book", "quality": "delayed", "delay_ms": 900_000, "depth": 10,
-            "pace_ms": 0, "from": from, "to": "2027-01-15T08:00:01.000000Z", "end": "gone"}),
+            "symbol": &*odd, "channel": "book", "quality": "delayed", "delay_ms": 900_000,
+            "depth": 10, "pace_ms": 0, "from": from,
+            "to": "2027-01-15T08:00:01.000000Z", "end": "gone"}),
         json!({"record": "refused", "session": 8, "user": "anonymous", "credential": "anonymous",
             "symbol": "B", "channel": "book", "reason": "no_rule", "at": from}),
     ];

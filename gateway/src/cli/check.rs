@@ -126,7 +126,8 @@ fn memory_lines(config: &Config, population: Population, line: &mut impl FnMut(S
         mib(reckoned.bytes())
     ));
     line(format!(
-        "  made up of {} MiB for ring, history and venues' messages, {} for books at their deepest,",
+        "  made up of {} MiB for ring, history and venues' messages, {} for books at their \
+         deepest,",
         mib(memory.fixed_bytes),
         mib(memory.books_bytes_max)
     ));

@@ -99,14 +99,15 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     let needed = config.door.sessions_max + config.door.arriving_max + OTHER_DESCRIPTORS;
     if let Some(allowed) = descriptors_max().filter(|&allowed| allowed < needed) {
         warnings.push(format!(
-            "door.sessions_max and door.arriving_max need {needed} file descriptors, the process may \
-             have {allowed}: raise the limit (ulimit -n, LimitNOFILE)"
+            "door.sessions_max and door.arriving_max need {needed} file descriptors, the process \
+             may have {allowed}: raise the limit (ulimit -n, LimitNOFILE)"
         ));
     }
     let estimate = config.memory();
     if let Some(memory) = memory_bytes().filter(|&bytes| estimate.bytes_max() > bytes) {
         warnings.push(format!(
-            "with every limit reached at once the gateway would need {} MiB, the machine has {} MiB",
+            "with every limit reached at once the gateway would need {} MiB, the machine has {} \
+             MiB",
             estimate.bytes_max() >> 20,
             memory >> 20
         ));

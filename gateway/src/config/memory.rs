@@ -1,5 +1,5 @@
-//! How much memory a config asks for: what its limits add up to, and what a population of a given size
-//! takes of it.
+//! How much memory a config asks for: what its limits add up to, and what a population of a given
+//! size takes of it.
 //!
 //! What a session costs is measured by `tests/faults/machine.rs`, the whole by `.ci/memory`, which
 //! runs a gateway in a control group of just the size that is reckoned here. Values only: nothing
@@ -20,7 +20,8 @@ pub const SESSION_BYTES: u64 = 4352;
 pub const SUBSCRIPTION_BYTES: u64 = 128;
 /// Bytes of a session that does not read: a sealed record, and what else waits for it.
 pub const STOPPED_BYTES: u64 = 20 << 10;
-/// Bytes of a book of ten levels a side that is kept for who does not read, were it shared with nobody.
+/// Bytes of a book of ten levels a side that is kept for who does not read, were it shared with
+/// nobody.
 pub const KEPT_BYTES: u64 = 1 << 10;
 /// Bytes that the kernel takes for a connection: the socket, its file, its place in a poller.
 pub const SOCKET_BYTES: u64 = 4 << 10;
@@ -134,7 +135,8 @@ impl Config {
         }
     }
 
-    /// What `population` takes: sessions x what each costs + ring and history + what is there without.
+    /// What `population` takes: sessions x what each costs + ring and history + what is there
+    /// without.
     pub fn reckon(&self, population: Population) -> Reckoning {
         let limits = self.memory();
         let Population { sessions, subscriptions, stopped } = population;

@@ -1,7 +1,7 @@
-//! What clients ask over HTTPS before they subscribe, in the shapes of Kraken's public REST API.
+//! What dashboards ask over HTTPS before they subscribe, in the shapes of Kraken's public REST API.
 //!
-//! `AssetPairs` and `Assets` are made once for each listing of the catalogue, so that asking often costs
-//! a stranger more than the door.
+//! `AssetPairs` and `Assets` are made once for each listing of the catalogue, so that asking often
+//! costs a stranger more than the door.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -41,7 +41,11 @@ pub enum TlsError {
         file: PathBuf,
     },
     /// Certificate and key do not belong together, or their algorithm is not known.
-    #[error("door.cert_file {} and door.key_file {}: {source}", cert_file.display(), key_file.display())]
+    #[error(
+        "door.cert_file {} and door.key_file {}: {source}",
+        cert_file.display(),
+        key_file.display()
+    )]
     Pair {
         /// The certificate's file.
         cert_file: PathBuf,

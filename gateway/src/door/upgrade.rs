@@ -2,8 +2,8 @@
 //!
 //! It runs before fastwebsockets answers, whose `upgrade()` looks at key and version alone.
 //! Extensions are declined by not being echoed, and so are subprotocols but our own, which a page
-//! has to hear that offers a token beside it. Who offers other versions of ours alone is refused: he
-//! would take what he hears for something else. A token is never echoed.
+//! has to hear that offers a token beside it. Who offers other versions of ours alone is refused:
+//! he would take what he hears for something else. A token is never echoed.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request};
 use http_body_util::Full;

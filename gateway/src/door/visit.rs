@@ -1,8 +1,8 @@
 //! One connection on its way: handshake, requests, and perhaps an upgrade.
 //!
-//! **Invariant:** a visit ends by itself. The handshake has a deadline, each request head has one, and so
-//! has a 101; the whole visit has one too, so that a dashboard that reads its answer byte by byte
-//! holds no slot for ever.
+//! **Invariant:** a visit ends by itself. The handshake has a deadline, each request head has one,
+//! and so has a 101; the whole visit has one too, so that a dashboard that reads its answer byte by
+//! byte holds no slot for ever.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};

@@ -50,8 +50,8 @@ impl Publisher {
         }
     }
 
-    /// From now on symbols have twins that are told so much later, the shortest delay first, through
-    /// a line of `bytes_max`.
+    /// From now on symbols have twins that are told so much later, the shortest delay first,
+    /// through a line of `bytes_max`.
     #[must_use]
     pub fn with_delays(mut self, delays: &[Duration], bytes_max: usize) -> Self {
         let kept = || Delays::new(delays, bytes_max, self.symbols_max);

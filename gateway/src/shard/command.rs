@@ -102,10 +102,13 @@ impl SymbolView {
     }
 }
 
+/// One session and what it holds, as far as was asked.
+pub(super) type Shown = (Row, Vec<Holding>);
+
 /// One question, with the way back.
 pub(super) enum Command {
     List { from: usize, count: usize, filter: Filter, reply: oneshot::Sender<Page> },
-    Show { id: u64, from: usize, count: usize, reply: oneshot::Sender<Option<(Row, Vec<Holding>)>> },
+    Show { id: u64, from: usize, count: usize, reply: oneshot::Sender<Option<Shown>> },
     Kick { id: u64, code: CloseCode, reason: String, reply: oneshot::Sender<bool> },
     Symbol { name: String, depth: usize, reply: oneshot::Sender<Option<Box<SymbolView>>> },
 }

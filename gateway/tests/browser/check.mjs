@@ -1,6 +1,7 @@
 // Looks at the served page as a trader would, in a headless browser, and says what is wrong.
 //
-//   node check.mjs --url https://127.0.0.1:8443/ [--seconds 6] [--screenshot FILE] [--chromium FILE]
+//   node check.mjs --url https://127.0.0.1:8443/ [--seconds 6] [--screenshot FILE]
+//                  [--chromium FILE]
 //
 // Needs playwright-core (npm ci in this folder) and a Chromium: the one named, or $CHROMIUM, or the
 // first found on PATH. Certificates are not verified, as the demo's is made by itself. What is

@@ -1,15 +1,18 @@
-// Real browsers that trust a test authority, and pages of two origins: the listed one gets its session,
-// the foreign one an error, with a cookie of the gateway's host in its hands.
+// Real browsers that trust a test authority, and pages of two origins: the listed one gets its
+// session, the foreign one an error, with a cookie of the gateway's host in its hands.
 //
 //   node origins.mjs [--browsers chromium,firefox] [--binaries target/debug]
 //
-// Needs `cargo build --workspace --bins`, openssl, certutil (libnss3-tools) and the browsers: those on PATH, or
-// $CHROMIUM and $FIREFOX. The authority is made for this run and imported into the store of a fresh profile
-// alone; no flag makes a browser look away. No driver is needed: the pages say themselves what they saw.
-// Exits 0 when all is well, 1 with a sentence when something is not, 2 when called wrongly.
+// Needs `cargo build --workspace --bins`, openssl, certutil (libnss3-tools) and the browsers: those
+// on PATH, or $CHROMIUM and $FIREFOX. The authority is made for this run and imported into the
+// store of a fresh profile alone; no flag makes a browser look away. No driver is needed: the pages
+// say themselves what they saw. Exits 0 when all is well, 1 with a sentence when something is not,
+// 2 when called wrongly.
 
 import { execFileSync, spawn } from "node:child_process";
-import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+} from "node:fs";
 import { createServer } from "node:https";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
@@ -55,13 +58,15 @@ function options() {
 }
 
 function usage(what) {
-  console.error(`${what}\nusage: node origins.mjs [--browsers chromium,firefox] [--binaries FOLDER]`);
+  console.error(what);
+  console.error("usage: node origins.mjs [--browsers chromium,firefox] [--binaries FOLDER]");
   process.exit(2);
 }
 
 function find(names) {
+  const known = (process.env.PATH ?? "").split(path.delimiter);
   for (const name of names.filter(Boolean)) {
-    for (const folder of name.includes("/") ? [""] : (process.env.PATH ?? "").split(path.delimiter)) {
+    for (const folder of name.includes("/") ? [""] : known) {
       const file = path.join(folder, name);
       try {
         accessSync(file, constants.X_OK);
@@ -74,7 +79,8 @@ function find(names) {
   return usage(`none of ${names.filter(Boolean).join(", ")} is installed`);
 }
 
-const quietly = (program, ...given) => execFileSync(program, given, { stdio: ["ignore", "pipe", "pipe"] });
+const QUIET = ["ignore", "pipe", "pipe"];
+const quietly = (program, ...given) => execFileSync(program, given, { stdio: QUIET });
 
 /** An authority, a certificate that it signed, and one that nobody signed. */
 function papers(folder) {
@@ -87,7 +93,8 @@ function papers(folder) {
   make("stranger", "-subj", "/CN=localhost", "-addext", names);
   quietly("openssl", "req", ...curve, "-keyout", at("key.pem"), "-out", at("request.pem"),
     "-subj", "/CN=localhost");
-  writeFileSync(at("names.txt"), `${names}\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n`);
+  const uses = "extendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n";
+  writeFileSync(at("names.txt"), `${names}\n${uses}`);
   quietly("openssl", "x509", "-req", "-in", at("request.pem"), "-CA", at("authority.pem"),
     "-CAkey", at("authority.key"), "-CAcreateserial", "-days", "30", "-extfile", at("names.txt"),
     "-out", at("cert.pem"));
@@ -107,7 +114,8 @@ const attempt = (url) => new Promise((done) => {
 });
 (async () => {
   const saw = {};
-  for (const [name, url] of Object.entries(${JSON.stringify(attempts)})) saw[name] = await attempt(url);
+  const attempts = ${JSON.stringify(attempts)};
+  for (const [name, url] of Object.entries(attempts)) saw[name] = await attempt(url);
   await fetch("/saw", { method: "POST", body: JSON.stringify(saw) });
 })();
 </script>`;
@@ -140,9 +148,19 @@ async function origin(tls, attempts, reports) {
 /** A gateway that lists one origin; its feed is nobody's, as sessions are all that is looked at. */
 function gateway(folder, binaries, listed) {
   const config = path.join(folder, "gateway.toml");
-  writeFileSync(config, `[door]\nlisten = "127.0.0.1:0"\ncert_file = "cert.pem"\nkey_file = "key.pem"
-origins = ["${listed}"]\n[admin]\nlisten = "127.0.0.1:0"\n[[ingest.feeds]]\nname = "none"
-dialect = "kraken"\nurl = "ws://127.0.0.1:1/v2"\nsymbols = "all"\n`);
+  writeFileSync(config, `[door]
+listen = "127.0.0.1:0"
+cert_file = "cert.pem"
+key_file = "key.pem"
+origins = ["${listed}"]
+[admin]
+listen = "127.0.0.1:0"
+[[ingest.feeds]]
+name = "none"
+dialect = "kraken"
+url = "ws://127.0.0.1:1/v2"
+symbols = "all"
+`);
   const child = spawn(path.join(binaries, "gateway"), ["run", "--config", config]);
   undo.push(() => child.kill("SIGTERM"));
   return new Promise((done, failed) => {
@@ -196,7 +214,7 @@ function start(name, folder, url) {
   delete env.XDG_DATA_HOME;
   delete env.XDG_CONFIG_HOME;
   // A group of its own, so that its helpers end with it.
-  const child = spawn(find(NAMES[name]), given, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(find(NAMES[name]), given, { env, stdio: QUIET, detached: true });
   let log = "";
   for (const out of [child.stdout, child.stderr]) out.on("data", (piece) => (log += piece));
   const end = () => {
@@ -215,8 +233,8 @@ async function visit(name, folder, url, reports) {
   const browser = start(name, folder, url);
   let timer;
   const late = new Promise((_, failed) => {
-    timer = setTimeout(() => failed(new Wrong(
-      `${name} said nothing of ${url} within ${DEADLINE_MS / 1000} s\n${browser.log()}`)), DEADLINE_MS);
+    const words = `${name} said nothing of ${url} within ${DEADLINE_MS / 1000} s`;
+    timer = setTimeout(() => failed(new Wrong(`${words}\n${browser.log()}`)), DEADLINE_MS);
   });
   try {
     return await Promise.race([report, late]);
@@ -268,7 +286,8 @@ async function main() {
     expect(`${name}, foreign origin`, fate(bad.saw.gateway), lost);
     expect(`${name}, the cookie of this host`, bad.cookie, COOKIE);
     if ((await refused()) <= before) throw new Wrong(`${name}: no 403 was counted`);
-    console.log(`${name}: the listed origin has its session, the foreign one 403, untrusted TLS nothing`);
+    const seen = "the listed origin has its session, the foreign one 403, untrusted TLS nothing";
+    console.log(`${name}: ${seen}`);
   }
   expect("upgrades over TLS nobody trusts", untrustedUpgrades, 0);
 }

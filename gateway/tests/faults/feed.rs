@@ -17,13 +17,16 @@ fn refused(gateway: &Gateway) -> u64 {
 
 fn ticker(symbol: &str, bid: &str, ask: &str) -> String {
     format!(
-        r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":{bid},"bid_qty":1,"ask":{ask},"ask_qty":1}}]}}"#
+        r#"{{"channel":"ticker","type":"update","data":[{{"symbol":"{symbol}","bid":{bid},
+            "bid_qty":1,"ask":{ask},"ask_qty":1}}]}}"#
     )
 }
 
 fn trade(symbol: &str, price: &str, qty: &str, time: &str) -> String {
     format!(
-        r#"{{"channel":"trade","type":"update","data":[{{"symbol":"{symbol}","side":"buy","price":{price},"qty":{qty},"ord_type":"limit","trade_id":99999999,"timestamp":"{time}"}}]}}"#
+        r#"{{"channel":"trade","type":"update","data":[{{"symbol":"{symbol}","side":"buy",
+            "price":{price},"qty":{qty},"ord_type":"limit","trade_id":99999999,
+            "timestamp":"{time}"}}]}}"#
     )
 }
 
@@ -97,7 +100,10 @@ fn ten_times_the_rate_for_a_second_loses_nothing() {
 
 fn instrument(symbol: &str, status: &str) -> String {
     format!(
-        r#"{{"channel":"instrument","type":"update","data":{{"assets":[],"pairs":[{{"symbol":"{symbol}","base":"NEW","quote":"USD","status":"{status}","qty_precision":2,"qty_increment":0.01,"price_precision":1,"price_increment":0.1,"qty_min":0.05}}]}}}}"#
+        r#"{{"channel":"instrument","type":"update","data":{{"assets":[],
+            "pairs":[{{"symbol":"{symbol}","base":"NEW","quote":"USD","status":"{status}",
+            "qty_precision":2,"qty_increment":0.01,"price_precision":1,"price_increment":0.1,
+            "qty_min":0.05}}]}}}}"#
     )
 }
 

@@ -142,7 +142,8 @@ fn sessions_and_subscriptions_cost_no_more_than_check_says() {
     const QUIET: usize = 2000;
     const SESSIONS: usize = 200;
     const UNIVERSE: usize = 250;
-    // As good as still: a symbol's first trade brings its bars and statistics, which are the symbol's.
+    // As good as still: a symbol's first trade brings its bars and statistics, which are the
+    // symbol's.
     let market = Generate { symbols: UNIVERSE, ..market(0.01) };
     let venue = market.start_thread(any_port()).expect("it starts");
     let program = Program::start(venue.addr(), "", "", LITTLE);
@@ -185,7 +186,8 @@ fn sessions_and_subscriptions_cost_no_more_than_check_says() {
         of_both as f64 / subscriptions as f64
     );
     let said = QUIET as u64 * SESSION_BYTES;
-    // On a busy machine the allocator was seen to take 4 MiB more at once, for one session as for all.
+    // On a busy machine the allocator was seen to take 4 MiB more at once, for one session as for
+    // all.
     assert!(of_sessions < said + 6 * MIB, "{of_sessions} for {QUIET} sessions, {said} said");
     let said = SESSIONS as u64 * SESSION_BYTES + subscriptions * SUBSCRIPTION_BYTES;
     assert!(of_both < said + MIB, "{of_both} for {subscriptions} subscriptions, {said} said");

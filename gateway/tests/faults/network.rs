@@ -1,8 +1,8 @@
 //! A network that loses packets, slows down, and falls silent: a namespace of its own for the
 //! dashboard, a pair of virtual cables to the gateway, and rules that drop.
 //!
-//! Needs root, `ip`, `tc` and `nft`; says so where it is skipped. Without netem in the kernel, delay,
-//! reordering and duplicates stay untried.
+//! Needs root, `ip`, `tc` and `nft`; says so where it is skipped. Without netem in the kernel,
+//! delay, reordering and duplicates stay untried.
 #![allow(clippy::print_stdout, reason = "a test that skips says so")]
 
 use std::fs::File;

@@ -50,7 +50,8 @@ impl Papers {
         let (cert, key) = (self.cert_file.display(), self.key_file.display());
         let [dashboards, operators] = listen;
         format!(
-            "[door]\nlisten = \"{dashboards}\"\ncert_file = \"{cert}\"\nkey_file = \"{key}\"\n{door}\n\
+            "[door]\nlisten = \"{dashboards}\"\ncert_file = \"{cert}\"\nkey_file = \"{key}\"\n\
+             {door}\n\
              [admin]\nlisten = \"{operators}\"\n{rest}"
         )
     }

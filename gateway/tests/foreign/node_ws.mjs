@@ -51,7 +51,8 @@ async function watch({ url, ca, symbols, seconds }) {
         updates[message.data[0].symbol] += 1;
       }
     });
-    socket.send(JSON.stringify({ method: "subscribe", params: { channel: "book", symbol: symbols } }));
+    const params = { channel: "book", symbol: symbols };
+    socket.send(JSON.stringify({ method: "subscribe", params }));
     await new Promise((done) => setTimeout(done, seconds * 1000));
     for (const [symbol, count] of Object.entries(updates)) {
       if (count === 0) throw new Wrong(`no update of ${symbol} in ${seconds} s`);

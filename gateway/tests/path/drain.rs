@@ -130,8 +130,8 @@ fn a_thousand_sessions_some_of_them_stopped_are_sent_away_in_the_window_and_the_
     let closed_by = |at: Duration| closed.iter().filter(|closed| **closed < at).count();
     let quarters: Vec<usize> = (1..=4).map(|quarter| closed_by(quarter * WINDOW / 4)).collect();
     eprintln!(
-        "shut after {shut:.2?}; closed by quarters of the window: {quarters:?} of {CROWD}, the last \
-         after {last:.2?}; ended after {ended:.2?}; hiccups of {:.2?}",
+        "shut after {shut:.2?}; closed by quarters of the window: {quarters:?} of {CROWD}, the \
+         last after {last:.2?}; ended after {ended:.2?}; hiccups of {:.2?}",
         hiccups.worst()
     );
     assert!(shut < hiccups.allow(Duration::from_millis(100)), "shut after {shut:?}");

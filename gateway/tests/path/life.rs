@@ -37,8 +37,7 @@ fn a_log_that_nobody_reads_loses_lines_and_holds_up_nobody() {
 }
 
 #[test]
-fn stuck_scrapers_and_a_hundred_scrapes_a_second_keep_no_operator_waiting_and_cost_no_session_a_tick()
- {
+fn a_hundred_scrapes_a_second_and_stuck_ones_keep_no_operator_waiting_and_cost_no_session_a_tick() {
     const KICKS: usize = 20;
     /// What ADMIN.md says.
     const ANSWERED_WITHIN: Duration = Duration::from_secs(1);

@@ -64,7 +64,8 @@ impl Rig {
              [auth]\ncredentials_file = 'credentials.toml'\n\
              entitlements_file = 'entitlements.toml'\nclient_ca_file = 'client-ca.pem'\n{auth}\n\
              [admin]\nlisten = '127.0.0.1:0'\n[shard]\ncount = {count}\n[ring]\nbytes = 4194304\n\
-             [ingest]\n{ingest}\n[[ingest.feeds]]\nname = 'f'\ndialect = 'kraken'\nurl = 'ws://{}/v2'\n\
+             [ingest]\n{ingest}\n[[ingest.feeds]]\nname = 'f'\ndialect = 'kraken'\n\
+             url = 'ws://{}/v2'\n\
              symbols = 'all'\nbook_depth = 100\n",
             cert_file.display(),
             key_file.display(),

@@ -18,7 +18,8 @@ fn say_harm(gateway: &Gateway) {
     let harm = r"A\r\n2030-01-01T00:00:00Z ERROR FORGED\u001b[31mred\u001b]0;title\u0007\u202e%s{}";
     for channel in ["ticker", harm] {
         peer.say(&text(&format!(
-            r#"{{"method":"subscribe","req_id":5,"params":{{"channel":"{channel}","symbol":["{harm}"]}}}}"#
+            r#"{{"method":"subscribe","req_id":5,"params":{{"channel":"{channel}",
+                "symbol":["{harm}"]}}}}"#
         )));
         assert_eq!(peer.answer()["success"], false);
     }
@@ -73,7 +74,8 @@ fn names_of_strangers_forge_no_log_line() {
 #[test]
 fn names_nobody_knows_cost_alike_however_they_look_and_leave_nothing() {
     let gateway = Gateway::with(
-        "message_bytes_max = 1000000\nrequests_per_second_max = 100000\noutbox_bytes_max = 67108864\n",
+        "message_bytes_max = 1000000\nrequests_per_second_max = 100000\n\
+         outbox_bytes_max = 67108864\n",
     );
     let mut peer = Peer::open(&gateway);
     let mut timed = |name: &dyn Fn(usize) -> String| {

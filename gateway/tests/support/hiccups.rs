@@ -2,7 +2,8 @@
 //!
 //! A thread sleeps a millisecond again and again; by how much it oversleeps at worst is what no
 //! program here can help. A test allows what is demanded and some such hiccups, one for each thread
-//! that has to be woken on the way, so that it is strict on a quiet machine and right on a busy one.
+//! that has to be woken on the way, so that it is strict on a quiet machine and right on a busy
+//! one.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use std::sync::Arc;

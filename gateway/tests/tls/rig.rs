@@ -33,7 +33,8 @@ impl Gateway {
         let (cert_file, key_file) = ensure_self_signed(folder.path()).expect("a certificate");
         let nobody = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         let text = format!(
-            "[door]\nlisten = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"\ntls_min = \"1.2\"\n\
+            "[door]\nlisten = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"\n\
+             tls_min = \"1.2\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [shard]\n{shard}\
              [[ingest.feeds]]\nname = \"none\"\ndialect = \"kraken\"\nurl = \"ws://{nobody}/v2\"\n\

@@ -186,7 +186,8 @@ impl Parser<'_> {
         Some(())
     }
 
-    /// A number with zeros in front is none in JSON; what else may be wrong with it is its reader's.
+    /// A number with zeros in front is none in JSON; what else may be wrong with it is its
+    /// reader's.
     #[inline]
     fn number(&mut self) -> Option<()> {
         let start = self.at;

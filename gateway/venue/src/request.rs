@@ -121,11 +121,17 @@ mod tests {
     fn kraken_requests_name_channel_parameter_and_symbols() {
         assert_eq!(
             kraken_subscribe(KrakenChannel::Book(10), ["BTC/USD", "A\"\\\n"]),
-            r#"{"method":"subscribe","params":{"channel":"book","depth":10,"symbol":["BTC/USD","A\"\\\u000a"]}}"#
+            concat!(
+                r#"{"method":"subscribe","params":{"channel":"book","depth":10,"#,
+                r#""symbol":["BTC/USD","A\"\\\u000a"]}}"#
+            )
         );
         assert_eq!(
             kraken_unsubscribe(KrakenChannel::Ticker, ["X"]),
-            r#"{"method":"unsubscribe","params":{"channel":"ticker","event_trigger":"bbo","symbol":["X"]}}"#
+            concat!(
+                r#"{"method":"unsubscribe","params":{"channel":"ticker","event_trigger":"bbo","#,
+                r#""symbol":["X"]}}"#
+            )
         );
         assert_eq!(
             kraken_subscribe(KrakenChannel::Instrument, []),

@@ -11,18 +11,40 @@ use venue::{Binance, Kraken};
 static ALLOCATOR: Counting<System> = Counting::new(System);
 
 const KRAKEN: [&str; 6] = [
-    r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":105944.20,"bid_qty":2.5,"ask":105944.30,"ask_qty":3.2,"last":105899.40,"volume":163.28908096,"vwap":105904.39279,"low":104711.00,"high":106613.10,"change":250.00,"change_pct":0.24,"timestamp":"2022-12-25T09:30:59.123456Z"}]}"#,
-    r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":105944.20,"qty":0.00027625,"ord_type":"limit","trade_id":10218208,"timestamp":"2023-10-06T17:35:55.440295Z"}]}"#,
-    r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":29423.0,"qty":2.54902601}],"asks":[{"price":1,"qty":0}],"checksum":434883881,"timestamp":"2023-07-30T15:30:01.581227Z"}]}"#,
+    concat!(
+        r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":105944.20,"#,
+        r#""bid_qty":2.5,"ask":105944.30,"ask_qty":3.2,"last":105899.40,"volume":163.28908096,"#,
+        r#""vwap":105904.39279,"low":104711.00,"high":106613.10,"change":250.00,"#,
+        r#""change_pct":0.24,"timestamp":"2022-12-25T09:30:59.123456Z"}]}"#
+    ),
+    concat!(
+        r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","#,
+        r#""price":105944.20,"qty":0.00027625,"ord_type":"limit","trade_id":10218208,"#,
+        r#""timestamp":"2023-10-06T17:35:55.440295Z"}]}"#
+    ),
+    concat!(
+        r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","#,
+        r#""bids":[{"price":29423.0,"qty":2.54902601}],"asks":[{"price":1,"qty":0}],"#,
+        r#""checksum":434883881,"timestamp":"2023-07-30T15:30:01.581227Z"}]}"#
+    ),
     r#"{"channel":"heartbeat"}"#,
     r#"{"method":"subscribe","result":{"channel":"ticker","symbol":"BTC\/USD"},"success":true}"#,
     r#"{"channel":"trade","data":[{"symbol":"A","side":"up"}]}"#,
 ];
 
 const BINANCE: [&str; 3] = [
-    r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":2,"u":3,"pu":1,"b":[["58710.20","0.014"]],"a":[["61496.50","0.010"]]}}"#,
-    r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"T":1,"s":"BTCUSDT","t":5,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}"#,
-    r#"{"stream":"btcusdt@bookTicker","data":{"u":5,"s":"BTCUSDT","b":"61837.63","B":"3.7","a":"61837.64","A":"1.5"}}"#,
+    concat!(
+        r#"{"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","#,
+        r#""U":2,"u":3,"pu":1,"b":[["58710.20","0.014"]],"a":[["61496.50","0.010"]]}}"#
+    ),
+    concat!(
+        r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"T":1,"s":"BTCUSDT","t":5,"#,
+        r#""p":"61800.30","q":"0.006","X":"MARKET","m":false}}"#
+    ),
+    concat!(
+        r#"{"stream":"btcusdt@bookTicker","data":{"u":5,"s":"BTCUSDT","b":"61837.63","B":"3.7","#,
+        r#""a":"61837.64","A":"1.5"}}"#
+    ),
 ];
 
 #[test]

@@ -37,34 +37,52 @@ pub(super) fn percentile_chart(runs: &[RunResult]) -> Chart {
     }
 }
 
-/// All blocks of all steps, one behind the other.
-pub(super) fn over_time(out: &mut String, run: &RunResult) {
-    let (mut p50, mut p99, mut max) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut rate, mut hiccups, mut rules) = (Vec::new(), Vec::new(), Vec::new());
-    let mut begin = 0.0;
-    for step in &run.steps {
-        for (at, block) in step.blocks.iter().enumerate() {
-            let word = match (step.label.as_str(), step.blocks.len()) {
-                ("", _) => format!("block {}", at + 1),
-                (label, 1) => label.to_owned(),
-                (label, _) => format!("{label} #{}", at + 1),
-            };
-            rules.push((begin, word));
-            for slice in &block.slices {
-                let x = begin + slice.at_s;
-                p50.push((x, slice.p50_us));
-                p99.push((x, slice.p99_us));
-                max.push((x, slice.max_us));
-                rate.push((x, slice.arrived_per_second));
-                hiccups.push((x, slice.hiccup_us));
+/// What happened over time: all blocks of all steps, one behind the other.
+#[derive(Default)]
+struct Tracks {
+    p50: Vec<(f64, f64)>,
+    p99: Vec<(f64, f64)>,
+    max: Vec<(f64, f64)>,
+    rate: Vec<(f64, f64)>,
+    hiccups: Vec<(f64, f64)>,
+    /// Where a block begins, and its name.
+    rules: Vec<(f64, String)>,
+}
+
+impl Tracks {
+    fn of(run: &RunResult) -> Self {
+        let mut tracks = Self::default();
+        let mut begin = 0.0;
+        for step in &run.steps {
+            for (at, block) in step.blocks.iter().enumerate() {
+                let word = match (step.label.as_str(), step.blocks.len()) {
+                    ("", _) => format!("block {}", at + 1),
+                    (label, 1) => label.to_owned(),
+                    (label, _) => format!("{label} #{}", at + 1),
+                };
+                tracks.rules.push((begin, word));
+                for slice in &block.slices {
+                    let x = begin + slice.at_s;
+                    tracks.p50.push((x, slice.p50_us));
+                    tracks.p99.push((x, slice.p99_us));
+                    tracks.max.push((x, slice.max_us));
+                    tracks.rate.push((x, slice.arrived_per_second));
+                    tracks.hiccups.push((x, slice.hiccup_us));
+                }
+                let Self { p50, p99, max, rate, .. } = &mut tracks;
+                // A pen that is lifted between blocks.
+                for line in [p50, p99, max, rate] {
+                    line.push((begin, f64::NAN));
+                }
+                begin += block.seconds;
             }
-            // A pen that is lifted between blocks.
-            for line in [&mut p50, &mut p99, &mut max, &mut rate] {
-                line.push((begin, f64::NAN));
-            }
-            begin += block.seconds;
         }
+        tracks
     }
+}
+
+pub(super) fn over_time(out: &mut String, run: &RunResult) {
+    let Tracks { p50, p99, max, rate, hiccups, rules } = Tracks::of(run);
     let line = |name: &str, colour: usize, points: &[(f64, f64)]| Line {
         name: name.into(),
         colour,

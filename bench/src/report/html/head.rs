@@ -102,7 +102,8 @@ pub(super) fn many_head(out: &mut String, runs: &[RunResult]) {
         );
     }
     out.push_str(
-        "<div class=\"scroll\"><table><tr><th>run</th><th>deliveries/s</th><th>p50</th><th>p90</th><th>p99</th>\
+        "<div class=\"scroll\"><table><tr><th>run</th><th>deliveries/s</th><th>p50</th>\
+         <th>p90</th><th>p99</th>\
          <th>p99.9</th><th>p99.99</th><th>max</th><th>lost</th><th>CPU s/M</th><th>msg/record</th>\
          <th>KiB/session</th><th>load core</th></tr>",
     );
@@ -114,7 +115,8 @@ pub(super) fn many_head(out: &mut String, runs: &[RunResult]) {
             let told = &step.latency;
             let _ = write!(
                 out,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+                 <td>{}</td>\
                  <td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{} %</td></tr>",
                 escape(&name_of(run, step, runs)),
                 grouped(step.median(|block| Some(block.deliveries_per_second)).unwrap_or(0.0)),

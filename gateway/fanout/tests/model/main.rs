@@ -4,12 +4,12 @@
 //!  Venue (naive books, trades, quotes) --tick--> ingest's Truth --clone after a lap--+
 //!                                          \--tick unless lost--> Fanout <-----------+
 //!                                                                    | frames, parsed as JSON
-//!                                                    Dashboard: a strict client of its own code
+//!                                                    Dashboard: strict, of its own code
 //! ```
 //!
 //! After every cycle each dashboard that is not blocked must hold exactly what the venue holds (who
 //! is paced: when its bucket has ended), have seen every sequence, one by one unless it was slow,
-//! paced or lapped, or been told of the hole, and have got nothing it did not ask for: no second
+//! paced or lapped, or been told of the gap, and have got nothing it did not ask for: no second
 //! snapshot, no second frame in a bucket, no trade twice. Sessions block, come back, resume where
 //! they left off, change their pace; the shard is lapped; large requests are worked off in slices;
 //! the history is short enough to be outrun.
@@ -216,7 +216,8 @@ impl World {
         let dashboard = self.dashboards.get_mut(&key).expect("picked");
         let x = terms.ask();
         let text = format!(
-            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["{symbol}"]{parameter},"x":{{{x}}}}}}}"#
+            r#"{{"method":"subscribe","params":{{"channel":"{channel}",
+                "symbol":["{symbol}"]{parameter},"x":{{{x}}}}}}}"#
         );
         if symbol.ends_with('*') {
             dashboard.patterns.retain(|p| (&*p.0, p.1, p.2) != (&*symbol, channel, parameter));
@@ -255,7 +256,8 @@ impl World {
             dashboard.unfollow(&name, channel, parameter);
         }
         let text = format!(
-            r#"{{"method":"unsubscribe","params":{{"channel":"{channel}","symbol":["{symbol}"]{parameter}}}}}"#
+            r#"{{"method":"unsubscribe","params":{{"channel":"{channel}",
+                "symbol":["{symbol}"]{parameter}}}}}"#
         );
         self.ask(key, text);
     }
@@ -275,7 +277,8 @@ impl World {
         }
         let (symbol, channel, parameter) = (&followed.symbol, followed.channel, followed.parameter);
         let text = format!(
-            r#"{{"method":"reconfigure","params":{{"channel":"{channel}","symbol":["{symbol}"]{parameter},"x":{{"conflate_ms":{pace_ms}}}}}}}"#
+            r#"{{"method":"reconfigure","params":{{"channel":"{channel}",
+                "symbol":["{symbol}"]{parameter},"x":{{"conflate_ms":{pace_ms}}}}}}}"#
         );
         followed.terms.pace_ms = pace_ms;
         followed.bucket = None;
@@ -305,7 +308,9 @@ impl World {
             let Followed { symbol, channel, parameter, .. } = followed;
             let (sequence, x) = (followed.sequence.expect("retained"), followed.terms.ask());
             let text = format!(
-                r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":["{symbol}"]{parameter},"x":{{{x},"resume":{{"{symbol}":{{"epoch":"{epoch}","seq":{sequence}}}}}}}}}}}"#
+                r#"{{"method":"subscribe","params":{{"channel":"{channel}",
+                    "symbol":["{symbol}"]{parameter},"x":{{{x},
+                    "resume":{{"{symbol}":{{"epoch":"{epoch}","seq":{sequence}}}}}}}}}}}"#
             );
             self.fanout.handle_text(key, &mut text.into_bytes(), Nanos(self.now));
         }

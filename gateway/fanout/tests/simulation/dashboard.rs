@@ -87,7 +87,8 @@ impl Dashboard {
             format!(r#","resume":{{{}:{{"epoch":"{EPOCH}","seq":{seq}}}}}"#, symbols[0])
         });
         let text = format!(
-            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":[{}]{parameter},"x":{{{x}{position}}}}}}}"#,
+            r#"{{"method":"subscribe","params":{{"channel":"{channel}","symbol":[{}]{parameter},
+                "x":{{{x}{position}}}}}}}"#,
             symbols.join(",")
         );
         for name in &names {
@@ -100,7 +101,8 @@ impl Dashboard {
         let Some(terms) = self.wants.remove(&name) else { return };
         let (symbol, channel, parameter) = (&name.0, name.1, self.habits[name.1]);
         let text = format!(
-            r#"{{"method":"unsubscribe","params":{{"channel":"{channel}","symbol":["{symbol}"]{parameter}}}}}"#
+            r#"{{"method":"unsubscribe","params":{{"channel":"{channel}",
+                "symbol":["{symbol}"]{parameter}}}}}"#
         );
         self.queue("unsubscribe", text, vec![name], terms, None);
     }
@@ -111,7 +113,8 @@ impl Dashboard {
         let (terms, parameter) = (*terms, self.habits[name.1]);
         let (symbol, channel) = (&name.0, name.1);
         let text = format!(
-            r#"{{"method":"reconfigure","params":{{"channel":"{channel}","symbol":["{symbol}"]{parameter},"x":{{"conflate_ms":{pace_ms}}}}}}}"#
+            r#"{{"method":"reconfigure","params":{{"channel":"{channel}",
+                "symbol":["{symbol}"]{parameter},"x":{{"conflate_ms":{pace_ms}}}}}}}"#
         );
         self.queue("reconfigure", text, vec![name], terms, None);
     }

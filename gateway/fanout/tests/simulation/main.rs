@@ -1,10 +1,10 @@
 //! Two shards, a network and its dashboards in simulated time: one seed is one run.
 //!
 //! ```text
-//!  Venue (naive) --records--> ring, as a list --each at its own pace, lapped at times--> 2 x Fanout
-//!      |                                                                                  |
-//!      | what was true when                  Guard <-- up --+  socket buffer, bandwidth,  |
-//!      v                                                    |  latency, stall, reset      v
+//!  Venue (naive) --records--> ring, as a list --each at its pace, lapped at times--> 2 x Fanout
+//!      |                                                                              |
+//!      | what was true when              Guard <-- up --+  socket buffer, bandwidth,  |
+//!      v                                                |  latency, stall, reset      v
 //!  Dashboards: subscribe, change pace, stall, leave, come back to either shard, resume <- down
 //! ```
 //!
