@@ -74,7 +74,7 @@ fn a_gateway_that_begins_anew_and_says_so_is_proven() {
 
 #[test]
 fn a_recovery_with_a_hole_or_doubles_or_a_snapshot_is_found() {
-    found(&judge(Fault::ReplaysWithHole, &STORM), Kind::Resume);
+    found(&judge(Fault::ReplaysWithGap, &STORM), Kind::Resume);
     found(&judge(Fault::ReplaysTwice, &STORM), Kind::Duplicate);
     found(&judge(Fault::SnapshotThoughRecovered, &STORM), Kind::Resume);
 }

@@ -1,6 +1,6 @@
 // What the page asks of the gateway, and when: subscriptions, pings, and asking again.
 //
-// It first asks as a client of the gateway's extensions: every symbol at once, sequences wanted. A
+// It first asks with the gateway's extensions: every symbol at once, sequences wanted. A
 // server that refuses the wildcard is taken for a plain Kraken v2 server and asked symbol by
 // symbol without extensions. After a gap or a wrong checksum one channel of one symbol is
 // subscribed anew, less and less often while that does not help.

@@ -111,7 +111,7 @@ impl Meter {
     /// Counts the numbers that are missing at the end.
     pub fn close(&mut self) {
         for sequence in self.streams.values() {
-            self.counts.lost += sequence.holes().iter().map(|hole| hole.count()).sum::<u64>();
+            self.counts.lost += sequence.gaps().iter().map(|gap| gap.count()).sum::<u64>();
         }
     }
 

@@ -133,10 +133,10 @@ impl Crowd {
         }
     }
 
-    /// Adds up how often each well-behaved session got each stream; counts the open holes as lost.
+    /// Adds up how often each well-behaved session got each stream; counts the open gaps as lost.
     pub fn close(&mut self, shares: &mut Shares) {
         for (key, seen) in &self.seen {
-            let lost = seen.sequence.holes().iter().map(|hole| hole.count()).sum::<u64>();
+            let lost = seen.sequence.gaps().iter().map(|gap| gap.count()).sum::<u64>();
             if self.mob.as_ref().is_some_and(|mob| mob.has(key.session())) {
                 self.unruly_counts.lost += lost;
                 continue;

@@ -1,7 +1,7 @@
 //! The dashboards of one load thread, as auditors: every frame is held against what came before.
 //!
 //! Judging needs nothing of the gateway but what it sends. What is left over when the run ends
-//! (holes nobody announced, requests nobody answered) is counted by `close`.
+//! (gaps nobody announced, requests nobody answered) is counted by `close`.
 
 use std::time::Duration;
 
@@ -141,15 +141,15 @@ impl Auditor {
     pub(super) fn settle(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get(&key) else { return };
         let (balance, odd) = (stream.balance(), stream.odd);
-        let holes = stream.sequence.holes().to_vec();
+        let gaps = stream.sequence.gaps().to_vec();
         self.seen.balance.add(&balance);
-        for hole in holes {
+        for gap in gaps {
             self.blame(Kind::Gap, key, || {
                 format!(
                     "sequence {}..={} ({}) neither delivered nor announced as missing",
-                    hole.from,
-                    hole.to,
-                    hole.count()
+                    gap.from,
+                    gap.to,
+                    gap.count()
                 )
             });
         }

@@ -120,7 +120,7 @@ impl Auditor {
             stream.delivered += 1;
         }
         match step {
-            // A hole is judged at the end, when it is known whether anybody announced it.
+            // A gap is judged at the end, when it is known whether anybody announced it.
             Step::Next | Step::Skipped(_) => true,
             Step::Late => {
                 self.blame_number(Kind::Reordered, key, || {

@@ -1,5 +1,5 @@
 //! Sessions that leave and come back: what they ask to go on with, and whether the gateway's answer
-//! is what then happens. Recovered means no hole and nothing twice; otherwise a snapshot begins
+//! is what then happens. Recovered means no gap and nothing twice; otherwise a snapshot begins
 //! anew. Who unsubscribes is told nothing more until it subscribes again.
 
 use super::auditor::Auditor;
@@ -10,7 +10,7 @@ use crate::load::frame::Requests;
 use crate::load::watch::{Extras, Place};
 use crate::scan::message::{Channel, Reply};
 
-/// A hole this old when its session hangs up will not be announced any more.
+/// A gap this old when its session hangs up will not be announced any more.
 const ANNOUNCED_WITHIN_NS: u64 = 500_000_000;
 
 /// What one session asks for beside its subscriptions.
@@ -60,7 +60,7 @@ impl Auditor {
         self.paces.forget(session);
         for key in self.keys_of(session) {
             let Some(stream) = self.streams.get_mut(&key) else { continue };
-            let whole = stream.sequence.holes().is_empty();
+            let whole = stream.sequence.gaps().is_empty();
             if whole && !stream.left && stream.epoch.is_some() && stream.sequence.last().is_some() {
                 stream.returning = Some(Returning::default());
                 continue;
@@ -72,8 +72,8 @@ impl Auditor {
     /// Settles a stream of which nothing more is read; its next value is a first one.
     fn conclude(&mut self, key: StreamKey, now_ns: u64) {
         let Some(stream) = self.streams.get_mut(&key) else { return };
-        let whole = stream.sequence.holes().is_empty();
-        // A notice about a young hole may be under way, and nobody will read it.
+        let whole = stream.sequence.gaps().is_empty();
+        // A notice about a young gap may be under way, and nobody will read it.
         stream.odd |= !whole;
         if whole || now_ns.saturating_sub(stream.holed_ns) > ANNOUNCED_WITHIN_NS {
             self.settle(key);

@@ -1,15 +1,15 @@
 //! One stream's numbers: which came, which are missing, which were announced as missing.
 //!
-//! A number that is skipped opens a hole. A hole is closed by its announcement, or by the number
-//! itself coming late (which is reordering); holes left at the end are gaps nobody spoke of.
+//! A number that is skipped opens a gap. A gap is closed by its announcement, or by the number
+//! itself coming late (which is reordering); those left at the end nobody spoke of.
 
 /// What a frame's numbers mean for its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// As it should be.
     Next,
-    /// Numbers before it are missing; a hole is open.
-    Skipped(Hole),
+    /// Numbers before it are missing; a gap is open.
+    Skipped(Gap),
     /// Its number came after a later one.
     Late,
     /// It has been here before.
@@ -23,14 +23,14 @@ pub enum Step {
 
 /// Numbers that have not come, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hole {
+pub struct Gap {
     /// First.
     pub from: u64,
     /// Last.
     pub to: u64,
 }
 
-impl Hole {
+impl Gap {
     /// How many.
     pub fn count(self) -> u64 {
         self.to - self.from + 1
@@ -42,7 +42,7 @@ impl Hole {
 pub struct Sequence {
     last: Option<u64>,
     /// Almost always empty, and then without memory of its own.
-    holes: Vec<Hole>,
+    gaps: Vec<Gap>,
     /// The sequence the ack named: where a stream without a snapshot begins.
     granted: Option<u64>,
     snapshots: u32,
@@ -60,8 +60,8 @@ impl Sequence {
     }
 
     /// What is missing now.
-    pub fn holes(&self) -> &[Hole] {
-        &self.holes
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
     }
 
     /// The ack says the subscription begins behind `seq`.
@@ -116,7 +116,7 @@ impl Sequence {
         let mut missing = if from <= last { self.close(from, to.min(last)) } else { 0 };
         if to > last {
             if from > last + 1 {
-                self.holes.push(Hole { from: last + 1, to: from - 1 });
+                self.gaps.push(Gap { from: last + 1, to: from - 1 });
             }
             missing += to - from.max(last + 1) + 1;
             self.last = Some(to);
@@ -125,30 +125,30 @@ impl Sequence {
     }
 
     fn skip(&mut self, last: u64, next: u64) -> Step {
-        let hole = Hole { from: last + 1, to: next - 1 };
-        self.holes.push(hole);
+        let gap = Gap { from: last + 1, to: next - 1 };
+        self.gaps.push(gap);
         self.last = Some(next);
-        Step::Skipped(hole)
+        Step::Skipped(gap)
     }
 
-    /// Takes `from..=to` out of the holes; returns how many numbers that closed.
+    /// Takes `from..=to` out of the gaps; returns how many numbers that closed.
     fn close(&mut self, from: u64, to: u64) -> u64 {
         let mut closed = 0;
         let mut at = 0;
-        while at < self.holes.len() {
-            let hole = self.holes[at];
-            let (low, high) = (hole.from.max(from), hole.to.min(to));
+        while at < self.gaps.len() {
+            let gap = self.gaps[at];
+            let (low, high) = (gap.from.max(from), gap.to.min(to));
             if low > high {
                 at += 1;
                 continue;
             }
             closed += high - low + 1;
-            self.holes.swap_remove(at);
-            if hole.from < low {
-                self.holes.push(Hole { from: hole.from, to: low - 1 });
+            self.gaps.swap_remove(at);
+            if gap.from < low {
+                self.gaps.push(Gap { from: gap.from, to: low - 1 });
             }
-            if hole.to > high {
-                self.holes.push(Hole { from: high + 1, to: hole.to });
+            if gap.to > high {
+                self.gaps.push(Gap { from: high + 1, to: gap.to });
             }
         }
         closed
@@ -172,19 +172,19 @@ mod tests {
         assert_eq!(sequence.update(7, 9), Step::Next);
         assert_eq!(sequence.snapshot(9), Step::Next);
         assert_eq!(sequence.snapshot(10), Step::Next);
-        assert!(sequence.holes().is_empty());
+        assert!(sequence.gaps().is_empty());
     }
 
     #[test]
     fn a_lost_number_leaves_a_hole_and_a_late_one_closes_it() {
         let mut sequence = joined(5);
-        assert_eq!(sequence.update(7, 7), Step::Skipped(Hole { from: 6, to: 6 }));
+        assert_eq!(sequence.update(7, 7), Step::Skipped(Gap { from: 6, to: 6 }));
         assert_eq!(sequence.update(6, 6), Step::Late);
         assert_eq!(sequence.update(8, 8), Step::Next);
-        assert!(sequence.holes().is_empty());
+        assert!(sequence.gaps().is_empty());
         assert_eq!(sequence.update(8, 8), Step::Again);
-        assert_eq!(sequence.update(10, 10), Step::Skipped(Hole { from: 9, to: 9 }));
-        assert_eq!(sequence.holes(), [Hole { from: 9, to: 9 }]);
+        assert_eq!(sequence.update(10, 10), Step::Skipped(Gap { from: 9, to: 9 }));
+        assert_eq!(sequence.gaps(), [Gap { from: 9, to: 9 }]);
     }
 
     #[test]
@@ -192,9 +192,9 @@ mod tests {
         let mut sequence = joined(5);
         assert_eq!(sequence.announced(6, 8), 3);
         assert_eq!(sequence.update(9, 9), Step::Next);
-        assert_eq!(sequence.update(14, 14), Step::Skipped(Hole { from: 10, to: 13 }));
+        assert_eq!(sequence.update(14, 14), Step::Skipped(Gap { from: 10, to: 13 }));
         assert_eq!(sequence.announced(11, 12), 2);
-        assert_eq!(sequence.holes().iter().map(|hole| hole.count()).sum::<u64>(), 2);
+        assert_eq!(sequence.gaps().iter().map(|gap| gap.count()).sum::<u64>(), 2);
         assert_eq!(sequence.announced(10, 13), 2, "two of the four were known to be missing");
         assert_eq!(sequence.announced(14, 14), 0, "it was delivered");
     }

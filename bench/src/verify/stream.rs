@@ -106,7 +106,7 @@ pub struct Stream {
     pub returning: Option<Returning>,
     /// It was unsubscribed from, and the gateway has said so.
     pub left: bool,
-    /// When the newest hole opened.
+    /// When the newest gap opened.
     pub holed_ns: u64,
     /// Numbers announced as missing.
     pub announced: u64,
@@ -126,7 +126,7 @@ impl Stream {
             delivered: self.delivered,
             merged: self.merged,
             announced: self.announced,
-            lost: self.sequence.holes().iter().map(|hole| hole.count()).sum(),
+            lost: self.sequence.gaps().iter().map(|gap| gap.count()).sum(),
         }
     }
 

@@ -25,7 +25,7 @@ pub enum Kind {
     /// Numbers that do not add up: delivered, merged, announced and lost are not what was
     /// published.
     Balance,
-    /// A return that is not what its ack says: a hole or a snapshot though recovered, or neither
+    /// A return that is not what its ack says: a gap or a snapshot though recovered, or neither
     /// recovered nor begun anew.
     Resume,
     /// A frame earlier than the pace granted, without a trade that flushed it.

@@ -25,7 +25,7 @@ pub enum Fault {
     /// Whoever asks to go on is refused.
     KnowsNoResume,
     /// A replay lacks its first update.
-    ReplaysWithHole,
+    ReplaysWithGap,
     /// A replay begins with what had been delivered.
     ReplaysTwice,
     /// A snapshot after `recovered: true`.
@@ -45,7 +45,10 @@ pub enum Fault {
 }
 
 const EVERY_NS: u64 = 5_000_000;
-const INSTRUMENTS: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"BTC/USD"}]}}"#;
+const INSTRUMENTS: &str = concat!(
+    r#"{"channel":"instrument","type":"snapshot","data":{"assets":[],"#,
+    r#""pairs":[{"symbol":"BTC/USD"}]}}"#
+);
 const REFUSAL: &str = r#"{"method":"subscribe","success":false,"error":"what is resume?"}"#;
 const EPOCH: &str = "18446744073709551615";
 
@@ -179,12 +182,13 @@ fn subscribe(tls: &mut Tls, request: &Value, now: u64, fault: Fault) -> io::Resu
     say(
         tls,
         &format!(
-            r#"{{"method":"subscribe","result":{{"channel":"{channel}","symbol":"BTC/USD","x":{{{x}}}}},"success":true}}"#
+            r#"{{"method":"subscribe","result":{{"channel":"{channel}","symbol":"BTC/USD",
+                "x":{{{x}}}}},"success":true}}"#
         ),
     )?;
     let trade = channel == "trade";
     let last = match (resume, fault) {
-        (Some(seq), Fault::ReplaysWithHole) => seq + 1,
+        (Some(seq), Fault::ReplaysWithGap) => seq + 1,
         (Some(seq), Fault::ReplaysTwice) => seq - 1,
         (Some(seq), _) if recovered == Some(true) => seq,
         _ => now,
@@ -236,6 +240,7 @@ fn text(trade: bool, kind: &str, first: u64, seq: u64) -> String {
         ("ticker", format!(r#""bid":{seq}.0,"bid_qty":1,"ask":{}.0,"ask_qty":1"#, seq + 1))
     };
     format!(
-        r#"{{"channel":"{channel}","type":"{kind}","data":[{{"symbol":"BTC/USD",{data}}}],"x":{{"seq":{seq}{merged},"ts_event":"{at}"}}}}"#
+        r#"{{"channel":"{channel}","type":"{kind}","data":[{{"symbol":"BTC/USD",
+            {data}}}],"x":{{"seq":{seq}{merged},"ts_event":"{at}"}}}}"#
     )
 }

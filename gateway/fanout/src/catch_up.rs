@@ -3,7 +3,7 @@
 //! Made once a cycle for all who stand at the same mark. Quotes, bars and books are told by one
 //! frame that stands for all that were missed; trades one by one, and those no longer held are
 //! announced. So is a book that there was no room to keep, and a snapshot follows. A dashboard that
-//! uses no numbers cannot be told of either: for it there is a hole, and no way to go on.
+//! uses no numbers cannot be told of either: for it there is a gap, and no way to go on.
 
 use market::{Book, BookChange, BookSide, Channel, Interval, Levels, Nanos, Symbol, SymbolId};
 use wire::data::{self, FrameType, Marks};
@@ -32,9 +32,9 @@ pub(crate) struct Told {
     pub(crate) missed: [u64; Missed::ALL.len()],
 }
 
-/// Something was missed that cannot be told.
+/// Updates were missed, and their reader cannot be told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hole;
+pub(crate) struct UntoldGap;
 
 /// One making of frames.
 struct Making<'a> {
@@ -61,10 +61,10 @@ impl Ledger {
         limits: &Limits,
         outboxes: &mut Outboxes,
         counters: &mut Counters,
-    ) -> Result<Told, Hole> {
+    ) -> Result<Told, UntoldGap> {
         let (id, place) = class;
         let Self { truth, history, interests, before, replaced, .. } = self;
-        let symbol = truth.symbol(id).ok_or(Hole)?;
+        let symbol = truth.symbol(id).ok_or(UntoldGap)?;
         let class = &mut interests[id.index()].classes[place as usize];
         let sequence = symbol.sequence(class.topic.channel());
         let cycle = outboxes.cycle_number();
@@ -97,7 +97,7 @@ impl Ledger {
 }
 
 impl Making<'_> {
-    fn make(&mut self, shown: Shown) -> Result<(), Hole> {
+    fn make(&mut self, shown: Shown) -> Result<(), UntoldGap> {
         let topic = self.class.topic;
         let sequence = self.symbol.sequence(topic.channel());
         match shown {
@@ -212,7 +212,7 @@ impl Making<'_> {
         });
     }
 
-    fn trades(&mut self, shown: u64) -> Result<(), Hole> {
+    fn trades(&mut self, shown: u64) -> Result<(), UntoldGap> {
         let mut trades = self.history.trades_after(self.id, shown);
         if self.manner != Manner::Replay {
             let surplus = trades.len().saturating_sub(self.trades_behind_max as usize);
@@ -235,12 +235,12 @@ impl Making<'_> {
     }
 
     /// Announces trades that are not held any more.
-    fn trades_missed(&mut self, first: u64, last: u64) -> Result<(), Hole> {
+    fn trades_missed(&mut self, first: u64, last: u64) -> Result<(), UntoldGap> {
         if first > last {
             return Ok(());
         }
         if !self.class.kind.sequenced {
-            return Err(Hole);
+            return Err(UntoldGap);
         }
         let (lost_to, why) = self.history.lost_to(self.id);
         let lost_to = lost_to.min(last);
@@ -249,7 +249,7 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn book(&mut self, depth: Depth, shown: u64) -> Result<(), Hole> {
+    fn book(&mut self, depth: Depth, shown: u64) -> Result<(), UntoldGap> {
         if self.manner == Manner::Replay && self.replay_book(depth, shown).is_some() {
             return Ok(());
         }
@@ -270,9 +270,9 @@ impl Making<'_> {
 
     /// The book that its reader holds is not known any more. Who counts is told that everything
     /// is missed, and shown a book to begin anew with: in one piece, as in `newest`.
-    fn begin_book_anew(&mut self, depth: Depth, shown: u64) -> Result<(), Hole> {
+    fn begin_book_anew(&mut self, depth: Depth, shown: u64) -> Result<(), UntoldGap> {
         if !self.class.kind.sequenced {
-            return Err(Hole);
+            return Err(UntoldGap);
         }
         let (symbol, topic) = (self.symbol, Topic::Book(depth));
         let newest = symbol.sequence(Channel::Book);

@@ -3,8 +3,8 @@
 //! A dashboard holds the best N levels a side and cuts what lies deeper after each change it
 //! applies. So an update names, removals first: every level that left the top because it is gone,
 //! every level of the new top that is new or different, and every level that moved up into the top
-//! unchanged. Removals go first because some clients cut after each single level: an insertion that
-//! pushes a good level out before a removal makes room for it would lose that level.
+//! unchanged. Removals go first because some dashboards cut after each single level: an insertion
+//! that pushes a good level out before a removal makes room for it would lose that level.
 
 use market::{Book, BookChange, BookSide, Level, Price, Size};
 use wire::topic::Depth;
@@ -135,11 +135,11 @@ mod tests {
 
     use super::*;
 
-    /// A client that cuts after each single level, as one in the field does.
-    fn apply_cutting(client: &mut Book, side: BookSide, update: &[Level], depth: Depth) {
+    /// A dashboard that cuts after each single level, as one in the field does.
+    fn apply_cutting(held: &mut Book, side: BookSide, update: &[Level], depth: Depth) {
         for level in update {
-            client.apply(side, *level);
-            client.truncate(depth.levels());
+            held.apply(side, *level);
+            held.truncate(depth.levels());
         }
     }
 
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_any_depth_always_holds_the_top() {
+    fn a_dashboard_of_any_depth_always_holds_the_top() {
         for seed in 0..300 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let (mut book, mut before) = (Book::default(), Before::default());
             let levels_max = [8, 12, 1000][rng.usize(..3)];
             let depths = [Depth::ALL[0], Depth::ALL[1]];
-            let mut clients = [Book::default(), Book::default()];
+            let mut held = [Book::default(), Book::default()];
             for _ in 0..200 {
                 let changes = BookSide::BOTH.map(|side| random_changes(&mut rng, &book, side));
                 let change =
@@ -171,15 +171,15 @@ mod tests {
                     change.side(side).iter().for_each(|level| book.apply(side, level));
                 }
                 book.truncate(levels_max);
-                for (depth, client) in depths.into_iter().zip(&mut clients) {
+                for (depth, held) in depths.into_iter().zip(&mut held) {
                     for side in BookSide::BOTH {
                         let mut update = Vec::new();
                         before.update(&book, side, depth, &mut update);
-                        apply_cutting(client, side, &update, depth);
+                        apply_cutting(held, side, &update, depth);
                     }
                     let mut top = book.clone();
                     top.truncate(depth.levels());
-                    assert_eq!(*client, top, "seed {seed}");
+                    assert_eq!(*held, top, "seed {seed}");
                 }
             }
         }

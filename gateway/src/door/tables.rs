@@ -87,7 +87,7 @@ impl Tables {
     }
 
     /// All pairs, or those named in a list with commas. A pair is found by either of its names and
-    /// answered under the name it was asked by: clients look it up so.
+    /// answered under the name it was asked by: dashboards look it up so.
     pub(super) fn asset_pairs(&self, asked: Option<&str>) -> Bytes {
         let Some(asked) = asked else { return self.all_pairs.clone() };
         let found = asked.split(',').map(|name| {
@@ -141,13 +141,13 @@ impl AssetPair {
     }
 }
 
-/// Clients put the symbol together again from base and quote, and subscribe to what they get; so a
-/// symbol with a slash is taken at its word, and only others ask the instrument.
+/// Dashboards put the symbol together again from base and quote, and subscribe to what they get; so
+/// a symbol with a slash is taken at its word, and only others ask the instrument.
 fn assets_of(instrument: &Instrument) -> (&str, &str) {
     instrument.symbol.split_once('/').unwrap_or((&*instrument.base, &*instrument.quote))
 }
 
-/// An asset is as fine as the finest pair it is in: clients coarsen a pair to its base asset.
+/// An asset is as fine as the finest pair it is in: dashboards coarsen a pair to its base asset.
 fn widen(assets: &mut BTreeMap<String, Asset>, name: &str, decimals: u8) {
     let asset = assets.entry(name.to_owned()).or_insert_with(|| Asset {
         aclass: "currency",

@@ -159,7 +159,7 @@ impl Shard {
             }
             let tick = Tick::decode(record).expect("ingest wrote this record");
             self.publish_to_dequeue.record_span(tick.stamps.publish, now);
-            self.fanout.handle_tick(&tick).expect("the ring is read without a hole");
+            self.fanout.handle_tick(&tick).expect("the ring is read without a gap");
         }
         self.metrics().ring_records.add(self.batch.len() as u64);
         true

@@ -58,7 +58,7 @@ pub fn settings(feeds: Vec<Feed>) -> Ingest {
     }
 }
 
-/// A shard's view: what the ring holds, folded. Folding fails on any hole in a sequence.
+/// A shard's view: what the ring holds, folded. Folding fails on any gap in a sequence.
 pub struct Replica {
     reader: Reader,
     batch: Batch,

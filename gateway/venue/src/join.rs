@@ -84,7 +84,7 @@ pub struct Join {
     dialect: Dialect,
     limits: JoinLimits,
     phase: Phase,
-    /// Without a hole among themselves.
+    /// Without a gap among themselves.
     pending: VecDeque<Pending>,
     /// The levels of `pending`, bids then asks, one delta behind the other.
     levels: Vec<Level>,

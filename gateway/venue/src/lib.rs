@@ -3,8 +3,8 @@
 //! A decoder owns its buffers and reuses them; after the largest message was seen once, no message
 //! allocates. Events borrow from those buffers, so they live for one call of the sink. Numbers are
 //! decimals from the venue's own text; no float stands in between. Nothing here panics on any
-//! bytes. Deliberately absent: sockets, clients, clocks, and any memory of a market but the join of
-//! a Binance snapshot with its deltas.
+//! bytes. Deliberately absent: sockets, dashboards, clocks, and any memory of a market but the join
+//! of a Binance snapshot with its deltas.
 #![forbid(unsafe_code)]
 
 mod binance;

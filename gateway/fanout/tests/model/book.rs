@@ -1,5 +1,5 @@
-//! A book as a dashboard keeps it: cut to its depth after each level, as some clients do, and held
-//! against the checksum of every frame.
+//! A book as a dashboard keeps it: cut to its depth after each level, as some dashboards do, and
+//! held against the checksum of every frame.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A strict client: reads frames, keeps text, trusts nothing.
+//! A strict dashboard: reads frames, keeps text, trusts nothing.
 
 use crate::followed::Followed;
 use crate::said::{Item, Message, Notice, Terms, X, payload_start};
@@ -15,7 +15,7 @@ pub(crate) struct Dashboard {
     pub(crate) frame_count: usize,
     /// There is not room for every book that is shown.
     pub(crate) is_tight: bool,
-    /// It followed what it cannot be told holes of when the shard was lapped, or there was no room.
+    /// It followed what it cannot be told gaps of when the shard was lapped, or there was no room.
     pub(crate) was_fatal: bool,
     /// The code it was closed with.
     pub(crate) closed: Option<u16>,
@@ -57,11 +57,11 @@ impl Dashboard {
         }
     }
 
-    /// It follows trades without numbers, or such a book that may not be kept: holes cannot be told
+    /// It follows trades without numbers, or such a book that may not be kept: gaps cannot be told
     /// to it.
     pub(crate) fn has_fatal(&self) -> bool {
-        let has_holes = |channel| channel == "trade" || (channel == "book" && self.is_tight);
-        self.followed.iter().any(|f| has_holes(f.channel) && !f.terms.sequenced)
+        let has_gaps = |channel| channel == "trade" || (channel == "book" && self.is_tight);
+        self.followed.iter().any(|f| has_gaps(f.channel) && !f.terms.sequenced)
     }
 
     /// From now on, until it holds everything again, one frame may stand for several updates.

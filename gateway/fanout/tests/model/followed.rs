@@ -8,7 +8,7 @@ use crate::book::Book;
 use crate::said::{Item, Terms, X};
 use crate::venue::Venue;
 
-/// One subscription as the client sees it.
+/// One subscription as the dashboard sees it.
 pub(crate) struct Followed {
     pub(crate) symbol: String,
     pub(crate) channel: &'static str,

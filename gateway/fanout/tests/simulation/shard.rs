@@ -33,7 +33,7 @@ pub(crate) struct Line {
     /// The shard let go of it; what is under way still arrives.
     pub(crate) is_ended: bool,
     pub(crate) leave: Leave,
-    /// It subscribed to what no hole can be told of.
+    /// It subscribed to what no gap can be told of.
     pub(crate) is_fragile: bool,
     key: Option<SessionKey>,
     inbound: Inbound,

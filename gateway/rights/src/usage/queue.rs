@@ -1,7 +1,7 @@
 //! The way of records from the shards to the one thread that writes them.
 //!
 //! Bounded: a sender never waits. What finds no room is counted, and the receiver writes the count
-//! into the log at the first chance, so a hole in the log always has its size beside it.
+//! into the log at the first chance, so a gap in the log always has its size beside it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
