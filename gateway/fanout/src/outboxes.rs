@@ -203,9 +203,6 @@ impl Outboxes {
         self.cycle.end();
         let mut later = std::mem::take(&mut self.later);
         for key in later.drain(..) {
-            if let Some(session) = self.session_mut(key) {
-                session.served_bytes = 0;
-            }
             self.mark_dirty(key);
         }
         self.later = later;

@@ -50,9 +50,14 @@ impl Fanout {
     fn serve_next(&mut self, key: SessionKey) -> bool {
         loop {
             let slice_bytes_max = self.limits.slice_bytes_max;
+            let cycle = self.outboxes.cycle_number();
             let Some(session) = self.outboxes.session_mut(key) else { return false };
             if session.behind_count == 0 || session.closing.is_some() {
                 return false;
+            }
+            if session.served_in != cycle {
+                session.served_in = cycle;
+                session.served_bytes = 0;
             }
             if session.served_bytes >= slice_bytes_max {
                 self.outboxes.mark_later(key);

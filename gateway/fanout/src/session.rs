@@ -81,8 +81,9 @@ pub(crate) struct Session {
     pub(crate) behind_count: u32,
     /// The one of them to be served next.
     pub(crate) cursor: u32,
-    /// Bytes served to it in this cycle from what it is behind.
+    /// Bytes served to it from what it is behind, in the cycle of that number.
     pub(crate) served_bytes: usize,
+    pub(crate) served_in: u64,
     /// Requests not wholly worked off yet.
     #[expect(clippy::box_collection, reason = "nearly every session has none: 8 bytes, not 32")]
     pub(crate) jobs: Option<Box<VecDeque<Job>>>,
@@ -127,6 +128,7 @@ impl Session {
             behind_count: 0,
             cursor: 0,
             served_bytes: 0,
+            served_in: 0,
             jobs: None,
             blocked_since: None,
             is_echo: false,

@@ -3,7 +3,7 @@
 
 mod scene;
 
-use fanout::SessionKey;
+use fanout::{Limits, SessionKey};
 use market::Nanos;
 use scene::{Scene, book, quote, trade};
 
@@ -43,6 +43,19 @@ fn a_slow_dashboard_gets_the_newest_quote_not_every_quote() {
     assert!(text.contains(r#""seq":10,"first_seq":2,"merged":9"#), "{text}");
     scene.tick(A, quote(20));
     assert!(scene.written(key).contains(r#""x":{"seq":11,"ts"#), "it is on the list again");
+}
+
+#[test]
+fn each_cycle_has_a_whole_share_for_who_is_behind_whatever_others_brought() {
+    let (mut scene, key) = behind("");
+    scene.fanout.set_limits(Limits { slice_bytes_max: 1000, ..scene::LIMITS });
+    for bid in 12..30 {
+        let text = scene.taken(key);
+        assert!(text.contains(&format!(r#""bid":{}"#, bid - 1)), "in one cycle: {text}");
+        scene.written(key);
+        scene.tick(A, quote(bid));
+        scene.block(key);
+    }
 }
 
 #[test]
