@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use market::SymbolId;
+use rights::Identity;
 use wire::close::CloseCode;
 use wire::notice;
 use wire::request::OnSlow;
@@ -11,6 +12,7 @@ use wire::topic::Topic;
 use crate::fanout::Fanout;
 use crate::limits::Limits;
 use crate::session::{SessionKey, Standing};
+use crate::who::Who;
 
 /// How a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,14 @@ impl Fanout {
             sent_at: session.sent_at,
             closing: session.closing,
         })
+    }
+
+    /// Who a session is; none where that is not known yet, or nobody asks.
+    pub fn identity(&self, key: SessionKey) -> Option<&Identity> {
+        match &self.outboxes.session(key)?.who {
+            Who::Known(known) => Some(known.lease.identity()),
+            Who::Anyone | Who::Unknown { .. } => None,
+        }
     }
 
     /// At most `count` of a session's subscriptions, the first `from` left out.

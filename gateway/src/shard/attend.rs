@@ -90,7 +90,7 @@ fn row(at: usize, connections: &Connections, fanout: &Fanout) -> Option<Row> {
     Some(Row {
         id: caller.id,
         peer: caller.peer?.to_string(),
-        user: None,
+        user: fanout.identity(key).map(|identity| identity.user().into()),
         since: caller.since,
         overview: fanout.inspect(key)?,
     })

@@ -27,6 +27,25 @@ fn a_token_or_a_key_in_the_header_lets_one_in() {
 }
 
 #[test]
+fn operators_see_whose_each_session_is_and_find_it_by_its_user() {
+    let rig = Rig::new("", ALL);
+    let inside = ["bob", "alice"].map(|user| rig.enter(user));
+    let stranger = rig.stranger();
+    let users = |query: &str| {
+        let answer = rig.asked(&format!("/sessions{query}"));
+        let sessions = answer["sessions"].as_array().expect("a list");
+        let mut users: Vec<_> = sessions.iter().map(|one| one["user"].to_string()).collect();
+        users.sort();
+        users
+    };
+    rig.wait("all are there", || users("").len() == 3);
+    assert_eq!(users(""), [r#""alice""#, r#""bob""#, "null"]);
+    assert_eq!(users("?user=alice"), [r#""alice""#]);
+    assert!(users("?user=carol").is_empty());
+    drop((inside, stranger));
+}
+
+#[test]
 fn a_token_beside_the_subprotocol_lets_one_in_and_is_not_echoed() {
     let rig = Rig::new("", ALL);
     let bearer = b64(rig.issuer.token("alice", 3600));

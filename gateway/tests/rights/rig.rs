@@ -1,7 +1,8 @@
 //! A gateway with a generated market behind it, and the operator's files beside it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use rights::NewKey;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
 
 use super::dashboard::{Dashboard, Reply};
 use super::issuer::Issuer;
@@ -127,6 +129,18 @@ impl Rig {
         let text = self.running().metrics().exposition();
         let lines = text.lines().filter(|line| line.starts_with(name));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// What operators are answered.
+    pub fn asked(&self, path: &str) -> Value {
+        let mut socket = TcpStream::connect(self.running().admin_address()).expect("connected");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+        serde_json::from_str(body).expect("JSON")
     }
 
     /// Waits until `met`, which asks the gateway.
