@@ -20,7 +20,7 @@ pub struct Limits {
     pub bases_bytes_max: usize,
     /// Bytes of snapshots and catching up that one session is served per cycle.
     pub slice_bytes_max: usize,
-    /// Symbols of large requests that are worked off per cycle.
+    /// Symbols of a request that are answered at once; of what larger ones leave, so many a cycle.
     pub slice_symbols_max: usize,
     /// What is kept for resuming.
     pub history: HistoryLimits,

@@ -199,7 +199,7 @@ pub struct Shard {
     pub bases_bytes_max: usize,
     /// Bytes of snapshots and catching up that one session is served per cycle.
     pub slice_bytes_max: usize,
-    /// Symbols of large requests that are worked off per cycle.
+    /// Symbols of a request that are answered at once; of what larger ones leave, so many a cycle.
     pub slice_symbols_max: usize,
     /// Bytes of the latest updates that a shard keeps for who resumes.
     pub history_bytes_max: usize,
