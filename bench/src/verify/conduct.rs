@@ -1,6 +1,7 @@
 //! How the sessions of a verification act badly on purpose: who stops reading and when it comes
-//! back, who hangs up and returns, who unsubscribes and subscribes anew. Drawn from a seed; time comes in as an argument. Owned by one
-//! load thread. It does not judge: the auditor does, and must find nothing amiss.
+//! back, who hangs up and returns, who unsubscribes and subscribes anew. Drawn from a seed; time
+//! comes in as an argument. Owned by one load thread. It does not judge: the auditor does, and must
+//! find nothing amiss.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
