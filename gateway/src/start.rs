@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel::bounded;
+use crossbeam::channel::{Sender, bounded};
 use rights::usage::{Journal, UsageReceiver, UsageSender};
 use thiserror::Error;
 
@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::relay::{self, Relay, RelayError};
 use crate::relay_frame::Delays;
 use crate::reload::{Reloader, Subjects};
-use crate::replica::Life;
+use crate::replica::{Life, ReplicaRequest};
 use crate::shard;
 use crate::stop::{Ending, LastOut, Phase, Stopper};
 use crate::threads::{Crew, Place, StopFlag, ThreadError};
@@ -151,6 +151,14 @@ impl Running {
         self.stopper.stop();
     }
 
+    /// Ends what was started before a thread could not be.
+    fn given_up(self, error: io::Error) -> io::Error {
+        self.stopper.stop_at_once();
+        // What went wrong first is told; that the others end is all that is waited for.
+        let _ = self.join();
+        error
+    }
+
     /// Waits for the end, asked for or not. A thread that panicked ends the others.
     pub fn join(self) -> Result<(), ThreadError> {
         let Self { crew, stopper, .. } = self;
@@ -169,16 +177,9 @@ pub fn start(config: Config) -> Result<Running, StartError> {
 pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartError> {
     let (ending, over) = (Ending::default(), StopFlag::default());
     let (metrics, catalogue, epoch) = begin(&config);
-    let ingest = Ingest::new(&config.ingest)?;
-    let access = Arc::new(Access::load(&config.auth, config.ingest.delay_max())?);
-    let usage = open_usage(&config)?;
-    let (hearings, heard) = hearing::desk();
-    let door = Door::bind(&config.door, config.auth.client_ca_file.as_deref())?;
-    let admin = Admin::bind(&config.admin)?;
-    let relay = config.relay.as_ref().map(Relay::bind).transpose()?;
+    let Taken { ingest, access, usage, door, admin, relay, ring, readers } = Taken::new(&config)?;
     let (door_address, admin_address) = (door.address(), admin.address());
-    let (ring, readers) = handoff::channel(config.ring.bytes)?;
-    check_ring(&ring, &config)?;
+    let (hearings, heard) = hearing::desk();
     let followers_max = config.relay.as_ref().map_or(0, |relay| relay.followers_max);
     let (desk, replica_requests) = bounded(config.shard.count + followers_max);
     let live = Arc::new(Live::new(config.shard.clone()));
@@ -208,28 +209,20 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         epoch,
         stop: over.clone(),
     };
-    let lent = relay::Surroundings {
-        ring: readers.clone(),
-        ring_bytes: config.ring.bytes,
-        delays: Delays::from(&config.ingest.delays[..]),
-        desk: desk.clone(),
+    let lent = lend(&config, readers.clone(), desk.clone(), (&catalogue, &metrics));
+    let for_door = door::Surroundings {
         catalogue: Arc::clone(&catalogue),
+        mailboxes: ends.into_iter().map(|ends| ends.mailbox).collect(),
+        gate: Gate::new(&config.auth, Arc::clone(&access)),
+        hearings: heard,
         metrics: Arc::clone(&metrics),
     };
-    let surroundings = (
-        door::Surroundings {
-            catalogue: Arc::clone(&catalogue),
-            mailboxes: ends.into_iter().map(|ends| ends.mailbox).collect(),
-            gate: Gate::new(&config.auth, Arc::clone(&access)),
-            hearings: heard,
-            metrics: Arc::clone(&metrics),
-        },
-        admin::Surroundings {
-            catalogue: Arc::clone(&catalogue),
-            metrics: Arc::clone(&metrics),
-            control: control.clone(),
-        },
-    );
+    let for_admin = admin::Surroundings {
+        catalogue: Arc::clone(&catalogue),
+        metrics: Arc::clone(&metrics),
+        control: control.clone(),
+    };
+    let surroundings = (for_door, for_admin);
 
     let mut crew = Crew::default();
     let spawned = spawn_usage(&mut crew, usage, &metrics, &over)
@@ -242,13 +235,10 @@ pub fn start_with(config: Config, controls: Controls) -> Result<Running, StartEr
         });
     let running =
         Running { door_address, admin_address, metrics, catalogue, access, stopper, control, crew };
-    if let Err(error) = spawned {
-        running.stopper.stop_at_once();
-        // What went wrong first is told; that the others end is all that is waited for.
-        let _ = running.join();
-        return Err(error.into());
+    match spawned {
+        Ok(()) => Ok(running),
+        Err(error) => Err(running.given_up(error).into()),
     }
-    Ok(running)
 }
 
 /// What is counted, what exists, and the name of the numbering; one that follows takes that over
@@ -263,6 +253,23 @@ fn begin(config: &Config) -> (Arc<Metrics>, Arc<Catalogue>, u64) {
         catalogue.await_market();
     }
     (metrics, catalogue, if is_follower { 0 } else { clock::now().0 })
+}
+
+/// What a relay lends, where there is one.
+fn lend(
+    config: &Config,
+    ring: handoff::Subscribers,
+    desk: Sender<ReplicaRequest>,
+    (catalogue, metrics): (&Arc<Catalogue>, &Arc<Metrics>),
+) -> relay::Surroundings {
+    relay::Surroundings {
+        ring,
+        ring_bytes: config.ring.bytes,
+        delays: Delays::from(&config.ingest.delays[..]),
+        desk,
+        catalogue: Arc::clone(catalogue),
+        metrics: Arc::clone(metrics),
+    }
 }
 
 /// An operator's hand on all that was made so far.
@@ -289,6 +296,33 @@ fn control(
         stopper: stopper.clone(),
         reloader: Some(reloader),
         logs: controls.logs,
+    }
+}
+
+/// What the machine and the operator's files have to give, taken and not at work yet: whatever is
+/// wrong with it is said here.
+struct Taken {
+    ingest: Ingest,
+    access: Arc<Access>,
+    usage: Option<UsageLog>,
+    door: Door,
+    admin: Admin,
+    relay: Option<Relay>,
+    ring: handoff::Writer,
+    readers: handoff::Subscribers,
+}
+
+impl Taken {
+    fn new(config: &Config) -> Result<Self, StartError> {
+        let ingest = Ingest::new(&config.ingest)?;
+        let access = Arc::new(Access::load(&config.auth, config.ingest.delay_max())?);
+        let usage = open_usage(config)?;
+        let door = Door::bind(&config.door, config.auth.client_ca_file.as_deref())?;
+        let admin = Admin::bind(&config.admin)?;
+        let relay = config.relay.as_ref().map(Relay::bind).transpose()?;
+        let (ring, readers) = handoff::channel(config.ring.bytes)?;
+        check_ring(&ring, config)?;
+        Ok(Self { ingest, access, usage, door, admin, relay, ring, readers })
     }
 }
 

@@ -36,6 +36,13 @@ impl StopFlag {
     }
 }
 
+/// A task of ours that panicked is a bug, and ends its thread as a panic of the thread's own would.
+pub(crate) fn rethrow(error: tokio::task::JoinError) {
+    if error.is_panic() {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 /// How the gateway's threads came to an end, where that was not in order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThreadError {

@@ -46,7 +46,7 @@ use crate::config::{self, Dialect, FeedSymbols, RelayAddress};
 use crate::metrics::Metrics;
 use crate::relay_frame::Delays;
 use crate::replica::ReplicaRequest;
-use crate::threads::StopFlag;
+use crate::threads::{StopFlag, rethrow};
 
 pub(crate) use delays::MARK_BYTES;
 pub use dial::BadAddress;
@@ -246,13 +246,6 @@ impl Ingest {
             board.show(&mut publisher.borrow_mut(), &catalogue);
             publisher.borrow_mut().hand_over(clock::now());
         }
-    }
-}
-
-/// A task of ours that panicked is a bug, and ends the thread as a panic of its own would.
-fn rethrow(error: tokio::task::JoinError) {
-    if error.is_panic() {
-        std::panic::resume_unwind(error.into_panic());
     }
 }
 

@@ -34,6 +34,7 @@ use crate::local::{Listener, Stream};
 use crate::metrics::{Metrics, RelayRefusal};
 use crate::relay_frame::Delays;
 use crate::replica::ReplicaRequest;
+use crate::threads::rethrow;
 
 /// Wait after accept failed for want of something.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
@@ -207,11 +208,4 @@ fn name_ring() -> io::Result<u64> {
     let mut name = [0; 8];
     rand::fill(&mut name).map_err(|_| io::Error::other("the system has no randomness"))?;
     Ok(u64::from_le_bytes(name).max(1))
-}
-
-/// A task of ours that panicked is a bug, and ends the thread as a panic of its own would.
-fn rethrow(error: tokio::task::JoinError) {
-    if error.is_panic() {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
