@@ -37,7 +37,7 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// How a connection ended.
 #[derive(Debug, Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("cannot connect: {0}")]
     Dial(#[source] io::Error),
     #[error("no answer within the connect time-out")]
@@ -151,9 +151,7 @@ impl Follower {
     async fn connection(&mut self) -> Result<Infallible, Ended> {
         let opened = timeout(self.limits.connect_timeout, self.open()).await;
         let mut stream = opened.map_err(|_| Ended::ConnectTimeout)??;
-        let image_bytes_max = market::image_bytes_max(self.limits.book_levels_max);
-        let record_bytes_max = self.publisher.borrow().record_bytes_max();
-        let mut inbox = Inbox::new(image_bytes_max.max(record_bytes_max));
+        let mut inbox = self.inbox();
         loop {
             let room = inbox.room();
             room.reserve(READ_BYTES);
@@ -166,12 +164,21 @@ impl Follower {
             let feed = &self.metrics.ingest.feeds[0];
             feed.bytes.add(count as u64);
             feed.heard_at_ns.set(now.0);
-            let outcome = self.take_all(&mut inbox);
-            // Also what came before something bad: it is in the truth.
-            self.publisher.borrow_mut().flush();
-            outcome?;
+            self.take_all(&mut inbox)?;
             self.spin.heard(now);
         }
+    }
+
+    /// For frames as large as can be used here.
+    pub(super) fn inbox(&self) -> Inbox {
+        let image_bytes_max = market::image_bytes_max(self.limits.book_levels_max);
+        let record_bytes_max = self.publisher.borrow().record_bytes_max();
+        Inbox::new(image_bytes_max.max(record_bytes_max))
+    }
+
+    /// Up to where we have everything.
+    pub(super) const fn place(&self) -> Place {
+        self.place
     }
 
     /// Connects, says where we stand, and hears who is there.
@@ -197,7 +204,15 @@ impl Follower {
         Ok(stream)
     }
 
-    fn take_all(&mut self, inbox: &mut Inbox) -> Result<(), Ended> {
+    /// Takes whatever has come whole, and shows it to the shards: also what came before something
+    /// bad, because it is in the truth.
+    pub(super) fn take_all(&mut self, inbox: &mut Inbox) -> Result<(), Ended> {
+        let outcome = self.take_frames(inbox);
+        self.publisher.borrow_mut().flush();
+        outcome
+    }
+
+    fn take_frames(&mut self, inbox: &mut Inbox) -> Result<(), Ended> {
         while let Some(frame) = inbox.next_frame()? {
             match frame {
                 Frame::Record(record) => self.record(record)?,
@@ -307,7 +322,7 @@ impl Follower {
     }
 
     /// The connection has ended: everything is stale until there is another.
-    fn end(&mut self, ended: &Ended, wait: Duration) {
+    pub(super) fn end(&mut self, ended: &Ended, wait: Duration) {
         let wait_ms = wait.as_millis() as u64;
         tracing::warn!(relay = %self.address, reason = %ended, wait_ms, "not following");
         self.metrics.ingest.follow.faults.of(ended.fault()).inc();

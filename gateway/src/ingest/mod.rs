@@ -19,6 +19,7 @@ mod normalise;
 mod numbers;
 mod pipeline;
 mod publisher;
+pub mod rehearsal;
 mod release;
 mod rest;
 mod resync;
@@ -205,9 +206,7 @@ impl Ingest {
         if let Some(address) = self.follow {
             let home = (Rc::clone(&publisher), Rc::clone(&board), Rc::clone(&spin));
             let (catalogue, metrics) = (Arc::clone(&catalogue), Arc::clone(&metrics));
-            // Each symbol may come with as many twins as there may be delays.
-            let symbols_max = self.symbols_max * (1 + self.delays.len());
-            let limits = Limits { symbols_max, ..self.limits };
+            let limits = followed_limits(self.limits, &self.delays);
             let whom = (address, Delays::from(&self.delays[..]));
             let follower = follow::Follower::new(whom, limits, home, catalogue, metrics);
             tasks.push(tokio::task::spawn_local(follower.run()));
@@ -247,6 +246,11 @@ impl Ingest {
             publisher.borrow_mut().hand_over(clock::now());
         }
     }
+}
+
+/// What bounds one that follows: each symbol may come with as many twins as there may be delays.
+fn followed_limits(limits: Limits, delays: &[Duration]) -> Limits {
+    Limits { symbols_max: limits.symbols_max * (1 + delays.len()), ..limits }
 }
 
 fn route(feed: &config::Feed, index: usize, limits: Limits) -> Result<feed::Route, IngestError> {
