@@ -274,7 +274,8 @@ mod tests {
         let levels: Vec<Level> = (0..rng.usize(..4)).map(|_| level(rng)).collect();
         let quote = Quote { bid: level(rng), ask: level(rng) };
         let body = match rng.u32(..12) {
-            0 => Body::Instrument(instrument(Trading::PostOnly)),
+            // By the name it has, which a changed image may have changed.
+            0 => Body::Instrument(Instrument { trading: Trading::PostOnly, ..known(truth) }),
             1 => Body::State(State::Halted),
             2..5 => Body::Quote(quote),
             5 if rng.u32(..20) == 0 => Body::Ticker(quote, Statistics::default()),
@@ -294,6 +295,10 @@ mod tests {
         let sequence = truth.next_sequence(SymbolId(0), body.channel());
         let stamps = Stamps { event: Nanos(*time), recv: Nanos(1), publish: Nanos(2) };
         truth.apply(&Tick { symbol: SymbolId(0), sequence, stamps, body }).expect("in step");
+    }
+
+    fn known(truth: &Truth) -> Instrument {
+        truth.symbol(SymbolId(0)).expect("defined").instrument.clone()
     }
 
     fn image(truth: &Truth) -> Vec<u8> {
