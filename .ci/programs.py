@@ -14,7 +14,8 @@ START_S = 30
 
 
 def build():
-    command = ["cargo", "build", "--release", "--locked", "-p", "gateway", "-p", "bench", "-p", "feed-sim"]
+    programs = ["-p", "gateway", "-p", "bench", "-p", "feed-sim"]
+    command = ["cargo", "build", "--release", "--locked", *programs]
     subprocess.run(command, cwd=ROOT, check=True)
 
 

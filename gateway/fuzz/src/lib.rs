@@ -1,5 +1,7 @@
 //! What the targets of both venue dialects share: events as text, once they are seen to be sound.
 
+#![forbid(unsafe_code)]
+
 use market::Decimal;
 use venue::{BookDelta, BookSnapshot, DecodeError, Event, Level};
 
