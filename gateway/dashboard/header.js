@@ -5,6 +5,7 @@
 
 import { element, TextCell } from "./figure.js";
 import { count, duration } from "./format.js";
+import { closeAdvice } from "./socket.js";
 import { inTrouble } from "./watchrow.js";
 
 const STATIONS = [
@@ -92,13 +93,14 @@ export class Header {
 
   warning(now) {
     const { connection, market } = this;
-    const old = "Prices below are old.";
+    const old = market.rows.size > 0 ? "Prices below are old." : "";
+    const advice = closeAdvice(connection.code);
     switch (connection.phase) {
       case "closed":
         return {
           level: "bad",
           title: `Closed by the gateway (${connection.code}).`,
-          words: `${sentence(connection.why)} It is not tried again by itself. ${old}`,
+          words: `${sentence(connection.why)} ${advice} It is not tried again by itself. ${old}`,
           retry: true,
         };
       case "waiting": {

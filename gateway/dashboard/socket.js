@@ -35,10 +35,17 @@ const MEANINGS = {
   4505: "bad requests",
 };
 
-/** What a close code means, in words. */
+/** Why a connection was closed, in words: the gateway's own, where it gave any. */
 export function closeMeaning(code, reason) {
-  const words = MEANINGS[code] ?? `close code ${code}`;
-  return reason ? `${words}: ${reason}` : words;
+  const known = MEANINGS[code];
+  if (!reason) return known ?? `close code ${code}`;
+  return known ? reason : `close code ${code}: ${reason}`;
+}
+
+/** What whoever reads the page can do about it; empty where that is nothing. */
+export function closeAdvice(code) {
+  const unknown = code === 4501 || code === 4502;
+  return unknown ? "This page has no sign-in: it shows what the gateway gives to anybody." : "";
 }
 
 /** Whether a session closed with this code may come back by itself. */

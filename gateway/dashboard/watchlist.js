@@ -166,6 +166,7 @@ export class WatchList {
     this.order = rows;
     this.scrolled = true;
     this.body.style.height = `${rows.length * ROW_HEIGHT}px`;
+    this.body.hidden = rows.length === 0;
     this.grid.setAttribute("aria-rowcount", String(rows.length + 1));
     const all = this.market.rows.size;
     this.shown.textContent = rows.length === all ? `${all} symbols` : `${rows.length} of ${all}`;

@@ -1,6 +1,6 @@
 //! `gateway key`: makes an API key.
 //!
-//! Standard output carries the lines for credentials.toml, so that they can be appended to it;
+//! Standard output carries the lines for the credentials file, so that they can be appended to it;
 //! standard error shows the key itself, once. It is kept nowhere.
 
 use std::path::Path;
@@ -14,11 +14,11 @@ use super::{Failure, output};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  gateway key risk-engine >> config/credentials.toml
+  gateway key risk-engine >> config/keys.toml
   gateway key wall-7 --group displays --expires 2027-01-31T00:00:00Z
 
 The key itself goes to standard error, for its owner, and is not kept: the lines for
-credentials.toml hold its digest alone. `gateway ctl reload` has a running gateway take them.";
+auth.credentials_file hold its digest alone. `gateway ctl reload` has a running gateway take them.";
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

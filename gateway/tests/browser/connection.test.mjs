@@ -6,7 +6,7 @@ import { RemoteClock, rfc3339Millis } from "../../dashboard/clock.js";
 import { fitColumns } from "../../dashboard/columns.js";
 import { duration } from "../../dashboard/format.js";
 import { Window } from "../../dashboard/latency.js";
-import { backoff, closeMeaning, mayReturn } from "../../dashboard/socket.js";
+import { backoff, closeAdvice, closeMeaning, mayReturn } from "../../dashboard/socket.js";
 
 test("codes_from_4500_to_4999_do_not_come_back", () => {
   for (const code of [4500, 4501, 4503, 4999]) assert.ok(!mayReturn(code), String(code));
@@ -14,8 +14,12 @@ test("codes_from_4500_to_4999_do_not_come_back", () => {
 });
 
 test("a_close_is_told_in_words_with_the_gateways_reason", () => {
-  assert.equal(closeMeaning(4503, "BTC/USD"), "not entitled: BTC/USD");
+  assert.equal(closeMeaning(1012, "the gateway restarts"), "the gateway restarts");
+  assert.equal(closeMeaning(1012, ""), "the gateway is restarting");
   assert.equal(closeMeaning(4777, ""), "close code 4777");
+  assert.equal(closeMeaning(4777, "a whim"), "close code 4777: a whim");
+  assert.match(closeAdvice(4502), /no sign-in/);
+  assert.equal(closeAdvice(1012), "");
 });
 
 test("back_off_grows_to_a_limit_and_is_half_chance", () => {

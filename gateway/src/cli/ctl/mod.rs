@@ -88,7 +88,7 @@ enum Order {
         #[arg(long, default_value_t = 0)]
         from: usize,
     },
-    /// Close one session
+    /// Close one session; it may come back (`[blocked]` in the credentials keeps a user out)
     Kick {
         /// Its number
         id: u64,
