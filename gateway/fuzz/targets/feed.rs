@@ -1,7 +1,7 @@
 //! A feed's whole way: messages, one a line, through decoder, normaliser and ring into a replica.
 //!
 //! The first byte chooses the dialect; a line that begins with `#` is a REST snapshot. Whatever the
-//! venue says, the records of the ring fold without a hole, the replica is the truth, and no book
+//! venue says, the records of the ring fold without a gap, the replica is the truth, and no book
 //! is crossed or deeper than allowed.
 #![no_main]
 

@@ -2,7 +2,7 @@
 //! put in step with those before, over several connections.
 //!
 //! The input is a plan: a size of pieces, then steps. However the bytes are cut, the outcome is the
-//! same. A shard reads the ring behind the follower without a hole, its replica is the truth, what
+//! same. A shard reads the ring behind the follower without a gap, its replica is the truth, what
 //! its sessions are told is JSON; and what was taken here, another that follows takes, too.
 #![no_main]
 
